@@ -1,0 +1,1 @@
+"""Fixtures of the postgres test server."""
