@@ -33,7 +33,7 @@ def encode_job(job: Job) -> bytes:
         WorkError: for a naive datetime or a field of the wrong type.
     """
     try:
-        return msgpack.packb(
+        record: bytes = msgpack.packb(
             {
                 "id": job.id,
                 "created_at": job.created_at,
@@ -48,6 +48,7 @@ def encode_job(job: Job) -> bytes:
         )
     except (TypeError, ValueError, OverflowError) as error:
         raise WorkError(f"job {job.id!r} cannot be encoded: {error}") from error
+    return record
 
 
 def decode_job(record: bytes) -> Job:
@@ -88,9 +89,10 @@ def encode_payload(arguments: Mapping[str, object]) -> bytes:
         InvalidArgument: naming the first argument that msgpack cannot carry.
     """
     try:
-        return msgpack.packb(arguments, datetime=True)
+        payload: bytes = msgpack.packb(arguments, datetime=True)
     except (TypeError, ValueError, OverflowError, RecursionError) as error:
         raise _name_the_culprit(arguments, error) from error
+    return payload
 
 
 def decode_payload(payload: bytes) -> Any:
@@ -145,7 +147,7 @@ def _fields(record: bytes) -> dict[str, object]:
     unpacker.feed(record)
     try:
         value = unpacker.unpack()
-    except Exception as error:  # noqa: BLE001 - msgpack raises half a dozen unrelated types
+    except Exception as error:
         raise InvalidRecord(
             str(error) or "the record ends too early", position=unpacker.tell(), record=record
         ) from error
@@ -206,9 +208,10 @@ def _time(value: object, name: str, record: bytes) -> datetime:
         return value
     if isinstance(value, msgpack.Timestamp):
         try:
-            return value.to_datetime()
+            moment: datetime = value.to_datetime()
         except (OverflowError, ValueError):
             return _LATEST if value.seconds > 0 else ZERO_TIME
+        return moment
     raise _wrong(name, value, "a timestamp", record)
 
 

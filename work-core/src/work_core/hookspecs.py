@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     import click
 
     from work_core.backend import Backend
-    from work_core.job import Job
+    from work_core.job import Job, QueueName
     from work_core.middleware import DequeueRequest, EnqueueBatch, HandleContext
     from work_core.retry import Outcome
     from work_core.worker import Worker
@@ -86,6 +86,26 @@ def work_job_finished(job: Job, outcome: Outcome, context: HandleContext) -> Non
     """Act on the decided outcome of each job, in the thread that ran it, before the store knows it."""
 
 
+@hookspec(firstresult=True)
+def work_metrics_page(backend: Backend, queues: list[QueueName]) -> tuple[str, bytes] | None:
+    """Return content type and body of the metrics page that ``work worker --metrics-port`` serves.
+
+    With several processes only the supervisor is asked, and answers for all of them.
+    """
+
+
 @hookspec
 def work_commands(cli: click.Group) -> None:
     """Add sub-commands to the ``work`` command."""
+
+
+@hookspec
+def work_jobs_returned(queue: QueueName, jobs: list[Job]) -> None:
+    """Act on jobs that were fetched but given back without being handled.
+
+    A plug-in that counts jobs between its ``work_dequeue`` and its ``work_handle`` stops counting these.
+    """
+
+
+WRAPPED_HOOKS = ("work_enqueue", "work_dequeue", "work_handle")
+"""The hooks that take wrappers only; the thing they wrap is the project's own."""
