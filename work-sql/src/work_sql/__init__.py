@@ -1,1 +1,1 @@
-"""work_sql."""
+"""Jobs in SQLite, PostgreSQL, MySQL or MariaDB."""

@@ -1,0 +1,22 @@
+"""The names of the tables, from the one that the user may choose."""
+
+from __future__ import annotations
+
+import re
+
+from work_core.errors import InvalidURL
+
+DEFAULT_TABLE = "work_job"
+
+_IDENTIFIER = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,39}")
+
+
+def identifier(text: str) -> str:
+    """Return *text* if it can name a table or schema without quoting.
+
+    Raises:
+        InvalidURL: when it is longer than 40 characters or has others than letters, digits and ``_``.
+    """
+    if not _IDENTIFIER.fullmatch(text):
+        raise InvalidURL("expected at most 40 letters, digits and underscores, no digit first")
+    return text

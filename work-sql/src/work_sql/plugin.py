@@ -1,0 +1,73 @@
+"""What ``work`` finds by entry point: the backends for SQL URLs."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+from work_core.errors import InvalidURL
+from work_core.hookspecs import hookimpl
+from work_core.url import parse_url
+
+from work_sql.names import DEFAULT_TABLE, identifier
+
+if TYPE_CHECKING:
+    from work_core.backend import Backend
+    from work_core.url import URL
+
+    from work_sql.store import Store
+
+
+@hookimpl
+def work_open_backend(url: str) -> Backend | None:
+    """Open the backend for *url*; its driver is imported here and not before."""
+    from work_sql.backend import SQLBackend
+
+    parsed = parse_url(url)
+    return SQLBackend(_OPENERS[parsed.owner](parsed), str(parsed))
+
+
+@hookimpl
+def work_backend_class(scheme: str) -> type[Backend] | None:
+    """Return the one class that serves all dialects."""
+    from work_sql.backend import SQLBackend
+
+    return SQLBackend if scheme in _OPENERS else None
+
+
+def _open_sqlite(url: URL) -> Store:
+    from work_sql.sqlite.store import SQLiteStore
+
+    if url.netloc:
+        raise InvalidURL(
+            f"{url} has a host: use three slashes for a path from here (sqlite:///jobs.db), "
+            "four for one from the root (sqlite:////var/lib/jobs.db)"
+        )
+    if url.path in {"", "/", "/:memory:"}:
+        raise InvalidURL(
+            f"{url} would be a database in memory, which no other process sees: the jobs would never "
+            "reach a worker and end with this process; give a file (sqlite:///jobs.db), "
+            "or memory:// for tests"
+        )
+    with url.options() as option:
+        table = option("table", identifier, DEFAULT_TABLE)
+        synchronous = option("synchronous", _synchronous, "normal")
+        timeout = option("timeout", _seconds, 5.0)
+    path = os.path.abspath(url.path[1:])
+    return SQLiteStore(path, table=table, synchronous=synchronous, timeout=timeout)
+
+
+def _synchronous(text: str) -> str:
+    if text not in {"normal", "full"}:
+        raise ValueError("expected normal or full (every commit survives a power loss)")
+    return text
+
+
+def _seconds(text: str) -> float:
+    seconds = float(text)
+    if not 0 < seconds < float("inf"):
+        raise ValueError("expected seconds, more than 0")
+    return seconds
+
+
+_OPENERS = {"sqlite": _open_sqlite}
