@@ -79,6 +79,7 @@ class HandleContext:
         deadline: when the handler times out (aware UTC); ``None`` without a timeout.
         attempt: 1 on the first run, counting failures and vanished holders.
         lease_lost: True once somebody else may run the job: stop, since nothing you do is acked.
+        reported: set to True by a plug-in that has logged the failure, so that the worker does not.
     """
 
     queue: QueueName
@@ -89,6 +90,7 @@ class HandleContext:
     deadline: datetime | None
     attempt: int
     lease_lost: bool = False
+    reported: bool = False
 
 
 def fold(hook: HookCaller, inner: Callable[..., Any]) -> Callable[..., Any]:
@@ -171,7 +173,7 @@ def _throw(generator: Generator[None, Any, Any], wrapper: HookImpl, error: BaseE
 
 def _positional(wrapper: HookImpl, hook: HookCaller) -> Make:
     """Return the wrapper's function as one that takes all arguments of its hook by position."""
-    function: Any = wrapper.function
+    function: Make = wrapper.function  # type: ignore[assignment] # checked to be a generator
     specified = tuple(hook.spec.argnames) if hook.spec else ()
     taken = tuple(wrapper.argnames)
     if taken == specified:
