@@ -1,7 +1,7 @@
 """For authors of backends: the conformance suite. For users: tests of your own jobs.
 
-Needs the extra ``work-core[testing]``. A backend is tested by subclassing ``BackendConformance`` in a
-test module and giving one fixture::
+Needs the extra ``work-core[testing]``. A backend is tested by subclassing ``BackendConformance`` in
+a test module and giving one fixture::
 
     class TestMyBackend(BackendConformance):
         @pytest.fixture

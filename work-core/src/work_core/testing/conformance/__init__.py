@@ -7,11 +7,19 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import pytest
 
-from work_core.testing.conformance.area import Area, Unreachable
+from work_core.testing.conformance.area import Unreachable
+from work_core.testing.conformance.browsing import Browsing
+from work_core.testing.conformance.concurrency import Concurrency
+from work_core.testing.conformance.counting import Counting
+from work_core.testing.conformance.failures import Failures
 from work_core.testing.conformance.fencing import Fencing
+from work_core.testing.conformance.finding import Finding
 from work_core.testing.conformance.leases import Leases
+from work_core.testing.conformance.once_keys import OnceKeyArea
 from work_core.testing.conformance.order import Order
+from work_core.testing.conformance.semaphores import SemaphoreArea
 from work_core.testing.conformance.storage import Storage
+from work_core.testing.conformance.waiting import Waiting
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -19,7 +27,20 @@ if TYPE_CHECKING:
 __all__ = ["BackendConformance", "Unreachable"]
 
 
-class BackendConformance(Storage, Order, Leases, Fencing):
+class BackendConformance(
+    Storage,
+    Order,
+    Leases,
+    Fencing,
+    Waiting,
+    Concurrency,
+    Failures,
+    Finding,
+    Counting,
+    Browsing,
+    SemaphoreArea,
+    OnceKeyArea,
+):
     """Prove that a backend keeps the contract: subclass it in a test module and give ``backend``.
 
     The other fixtures of ``Area`` are optional. What the store truly cannot do goes into
@@ -69,4 +90,5 @@ def _expected_to_fail(test: Callable[..., None], reason: str) -> Callable[..., N
         __tracebackhide__ = True
         test(*arguments, **fixtures)
 
-    return pytest.mark.xfail(reason=reason, strict=True)(deviating)
+    marked: Callable[..., None] = pytest.mark.xfail(reason=reason, strict=True)(deviating)
+    return marked

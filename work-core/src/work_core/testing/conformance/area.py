@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import uuid
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import pytest
 
@@ -17,8 +17,6 @@ if TYPE_CHECKING:
 
     from work_core.backend import Backend
 
-Test = TypeVar("Test", bound="Callable[..., None]")
-
 
 class Unreachable(NamedTuple):
     """A backend whose store is down, and the password that no message may show."""
@@ -27,32 +25,20 @@ class Unreachable(NamedTuple):
     secret: str
 
 
-def needs(capability: type) -> Callable[[Test], Test]:
-    """Skip the test for a backend without *capability*."""
-
-    def mark(test: Test) -> Test:
-        test.needs = capability  # type: ignore[attr-defined]
-        return test
-
-    return mark
-
-
 class Area:
     """One area of the contract: its tests, each with the obligation as its docstring.
 
-    A subclass gives ``backend``. It may override the other fixtures here: each docstring says what it
-    owes. A test whose fixture is not given is skipped with the reason.
+    A subclass gives ``backend``. It may override the other fixtures here: each docstring says what
+    it owes. A test whose fixture is not given is skipped with the reason. An area about a
+    capability names it, and is skipped for a backend without it.
     """
 
-    capability: type | None = None
-    """What the whole area is about, when it is a capability."""
-
-    def __init_subclass__(cls) -> None:
+    def __init_subclass__(cls, capability: type | None = None) -> None:
         super().__init_subclass__()
         for name, test in list(vars(cls).items()):
             if name.startswith("test_"):
-                if cls.capability and not hasattr(test, "needs"):
-                    needs(cls.capability)(test)
+                if capability:
+                    test.needs = capability
                 setattr(cls, name, _naming_the_obligation(test))
 
     @pytest.fixture
@@ -92,7 +78,7 @@ class Area:
 
     @pytest.fixture
     def poison(self) -> Callable[[QueueName], None]:
-        """Return a function that plants a record that is no job in a queue of ``backend``, due long ago."""
+        """Return a function that plants a record that is no job in a queue, due long ago."""
         pytest.skip("the suite was given no fixture `poison`")
 
     @pytest.fixture

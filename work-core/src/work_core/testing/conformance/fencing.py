@@ -91,7 +91,7 @@ class Fencing(Area):
         assert queue.dequeue() == []
 
     def test_replacing_voids_the_lease(self, queue: QueueUnderTest) -> None:
-        """Enqueueing a leased id voids the lease: the old holder's ack is lost, the new job stays."""
+        """Enqueueing a leased id voids its lease: the old holder's ack is lost, the job stays."""
         put = queue.put(b"old")
         [stale] = queue.dequeue()
         queue.put(b"new", id=put.id)
@@ -110,7 +110,7 @@ class Fencing(Area):
         assert job.payload == b"new"
 
     def test_leases_of_one_instant_differ(self, queue: QueueUnderTest) -> None:
-        """A job replaced and leased again while time stands still has a new lease, and only that acks."""
+        """A job replaced and leased again at the same instant has a new lease; only that acks."""
         put = queue.put()
         [stale] = queue.dequeue()
         queue.enqueue(put)
@@ -123,7 +123,7 @@ class Fencing(Area):
         assert queue.dequeue() == []
 
     def test_reschedule_ends_the_lease(self, queue: QueueUnderTest) -> None:
-        """After reschedule the lease is void, even when the job is leased again at the same instant."""
+        """After reschedule the lease is void, even if the job is leased again at that instant."""
         queue.put()
         [job] = queue.dequeue()
         stale = dataclasses.replace(job)

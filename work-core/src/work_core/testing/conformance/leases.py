@@ -186,7 +186,7 @@ class Leases(Area):
         assert queue.ack(holder) == []
 
     def test_exchange_without_limit_only_acks(self, queue: QueueUnderTest) -> None:
-        """``exchange`` with a limit of 0 acks and leases nothing; with nothing done it only leases."""
+        """``exchange`` with a limit of 0 only acks; with nothing done it only leases."""
         queue.enqueue(queue.job(id="a"), queue.job(id="b"))
         [done] = queue.dequeue(1)
         now, unit = queue.travel.now, queue.travel.unit

@@ -31,7 +31,7 @@ class Order(Area):
         assert ids(queue.dequeue()) == ["b", "c", "a"]
 
     def test_close_due_times_are_told_apart(self, queue: QueueUnderTest) -> None:
-        """Due times a little more than the declared ``resolution`` apart come out in their order."""
+        """Due times further apart than the declared ``resolution`` come out in their order."""
         step = max(2 * queue.backend.resolution, 0.001)
         jobs = [queue.job(id=f"{9 - n}", due=(n - 9) * step) for n in range(10)]
         queue.enqueue(*random.sample(jobs, len(jobs)))

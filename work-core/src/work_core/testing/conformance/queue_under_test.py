@@ -14,8 +14,8 @@ if TYPE_CHECKING:
 class QueueUnderTest:
     """One queue of the backend under test, asked at the time that *travel* shows.
 
-    Every method is one call of the contract, except that ``dequeue`` asks again while the store gives
-    fewer jobs than it may. The answers of ``ack``, ``reschedule`` and ``extend`` are ids.
+    Every method is one call of the contract, except that ``dequeue`` asks again while the store
+    gives fewer jobs than it may. The answers of ``ack``, ``reschedule`` and ``extend`` are ids.
     """
 
     def __init__(self, backend: Backend, name: QueueName, travel: Travel) -> None:
@@ -23,7 +23,13 @@ class QueueUnderTest:
         self.name = name
         self.travel = travel
 
-    def job(self, payload: bytes = b"", *, id: str | None = None, due: float = 0.0) -> Job:  # noqa: A002 - the field's name
+    def job(
+        self,
+        payload: bytes = b"",
+        *,
+        id: str | None = None,  # noqa: A002 - named as the field
+        due: float = 0.0,
+    ) -> Job:
         """Make a job that is due *due* seconds from now."""
         now = self.travel.now
         return Job(payload, id or new_id(), now, now, self.travel.after(due))
@@ -32,7 +38,13 @@ class QueueUnderTest:
         """Enqueue *jobs* in one call."""
         self.backend.enqueue(self.name, jobs)
 
-    def put(self, payload: bytes = b"", *, id: str | None = None, due: float = 0.0) -> Job:  # noqa: A002 - the field's name
+    def put(
+        self,
+        payload: bytes = b"",
+        *,
+        id: str | None = None,  # noqa: A002 - named as the field
+        due: float = 0.0,
+    ) -> Job:
         """Make a job, enqueue it and return it."""
         job = self.job(payload, id=id, due=due)
         self.enqueue(job)

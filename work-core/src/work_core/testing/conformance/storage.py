@@ -45,7 +45,7 @@ class Storage(Area):
 
     @pytest.mark.parametrize("job_id", NAMES.values(), ids=NAMES)
     def test_id_comes_back(self, queue: QueueUnderTest, job_id: str) -> None:
-        """An id is any text of 1 to 200 characters: it comes back, and the job can be acked by it."""
+        """An id is any text of 1 to 200 characters: it comes back, and acks the job."""
         queue.put(id=job_id)
         [job] = queue.dequeue()
         assert job.id == job_id
@@ -183,7 +183,7 @@ class Storage(Area):
         assert ids(one.dequeue()) == [put.id]
 
     def test_bulk_of_2500(self, queue: QueueUnderTest) -> None:
-        """One call takes 2,500 jobs, whatever the store's own limit: enqueue, dequeue, extend, ack."""
+        """One call takes 2,500 jobs, whatever the store's own limit."""
         jobs = [queue.job(b"%d" % number) for number in range(2500)]
         queue.enqueue(*jobs)
         leased = queue.dequeue(2500, lease=queue.travel.unit * 10)
@@ -203,7 +203,7 @@ class Storage(Area):
         assert [job.retries for job in again] == [1] * 300
 
     def test_too_large_stores_nothing(self, queue: QueueUnderTest, payload_limit: int) -> None:
-        """A job beyond the store's limit is ``PayloadTooLarge``, and nothing of the call is stored."""
+        """A job beyond the store's limit is ``PayloadTooLarge``; nothing of the call is stored."""
         small, large = queue.job(), queue.job(bytes(payload_limit))
         with pytest.raises(PayloadTooLarge):
             queue.enqueue(small, large)
