@@ -226,6 +226,8 @@ class Lane(ABC):
             )
         elif outcome.decision is Decision.DISCARD and not context.reported:
             logger.warning("job %s of queue %s is discarded: %s", job.id, self.queue, error)
+        # Before the plug-ins see the job, so that they may add to the error that is stored with it.
+        apply(job, outcome, now=now)
         if handler.finished is not None:
             self._notify(job, outcome, handler, context)
         if context.lease_lost:
@@ -234,7 +236,6 @@ class Lane(ABC):
         if outcome.decision is Decision.DISCARD:
             self._done.append(job)
         elif outcome.decision is not Decision.LEAVE:
-            apply(job, outcome, now=now)
             self._back.append(job)
 
     def _decide(self, job: Job, handler: Handler, error: BaseException, now: datetime) -> Outcome:
