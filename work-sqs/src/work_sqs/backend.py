@@ -1,0 +1,336 @@
+"""``sqs://``: the backend contract on Amazon SQS."""
+
+from __future__ import annotations
+
+import logging
+import math
+import os
+import time
+from contextlib import contextmanager
+from datetime import timedelta
+from math import ceil
+from threading import Lock
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+from work_core.backend import Backend, Exchange
+from work_core.capabilities import MetricsExporter, QueueMetrics
+from work_core.errors import BackendClosed, BackendError, BackendUnavailable
+from work_core.job import Lease, utc_now
+from work_sqs import arrivals
+from work_sqs.acks import GONE, AckBuffer
+from work_sqs.connection import Connection
+from work_sqs.errors import QueueMissing
+from work_sqs.inbox import Inbox
+from work_sqs.reschedule import held_receipt, hide, outgoing, resend
+from work_sqs.schedule import longest_extension, visibility_seconds
+from work_sqs.sending import send
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+    from datetime import datetime
+
+    from work_core.job import Job, QueueName
+    from work_sqs.arrivals import Arrivals
+    from work_sqs.inbox import Message
+    from work_sqs.message import Outgoing, Receipt
+    from work_sqs.queues import QueueInfo
+    from work_sqs.settings import Settings
+
+logger = logging.getLogger("work.sqs")
+
+_FIRST_WAIT: Final = 0.02
+"""Seconds after which a poll that has brought nothing is taken to be waiting."""
+
+
+class _Line(NamedTuple):
+    """A queue with what is on its way from it and to it."""
+
+    info: QueueInfo
+    inbox: Inbox
+    acks: AckBuffer
+
+
+class SQSBackend(Backend, MetricsExporter):
+    """Jobs in Amazon SQS.
+
+    SQS has its own clock: *at* decides which of the received jobs are due, and the service decides when a
+    hidden one comes out. It cannot look jobs up by id, so an enqueue replaces a job only when that job
+    still carries its lease. Delivery is at least once: a handler must bear a job twice.
+
+    Attributes:
+        resolution: SQS counts in whole seconds, and hidden messages come out at the next one.
+    """
+
+    resolution = 1.0
+
+    def __init__(self, settings: Settings, *, clock: Callable[[], datetime] = utc_now) -> None:
+        self._settings = settings
+        self._clock = clock
+        self._lock = Lock()
+        self._closed = False
+        self._start()
+
+    def __repr__(self) -> str:
+        return f"<SQSBackend at {self._connection.client.place}>"
+
+    @property
+    def requests(self) -> dict[str, int]:
+        """How many requests this process has sent, by operation, retries included: what AWS bills."""
+        return self._connection.client.requests
+
+    def enqueue(self, queue: QueueName, jobs: Sequence[Job]) -> None:
+        """Store *jobs*; one that carries a lease of this queue takes the place of its message."""
+        if not jobs:
+            return
+        info = self._line(queue).info
+        now = self._clock()
+        # Of two jobs with one id the later wins.
+        messages = [outgoing(job, info, now) for job in {job.id: job for job in jobs}.values()]
+        if info.fifo:
+            _refuse_future(messages, info)
+        new = [message for message in messages if held_receipt(message.job, info) is None]
+        leased = [
+            (message, receipt)
+            for message in messages
+            if (receipt := held_receipt(message.job, info)) is not None
+        ]
+        with self._forgetting(queue):
+            if new:
+                send(self._connection, info, new).check(info)
+            arrivals.replace(self._connection, info, leased)
+
+    def dequeue(
+        self, queue: QueueName, limit: int, *, at: datetime, lease: float, wait: float = 0.0
+    ) -> list[Job]:
+        """Lease at most *limit* jobs that are due at *at*, oldest first among those received."""
+        if limit <= 0:
+            self._check_open()
+            return []
+        line = self._line(queue)
+        with self._forgetting(queue):
+            return self._dequeue(queue, line, limit, at, lease, wait)
+
+    def exchange(
+        self,
+        queue: QueueName,
+        done: Sequence[Job],
+        limit: int,
+        *,
+        at: datetime,
+        lease: float,
+        wait: float = 0.0,
+    ) -> Exchange:
+        """Ack *done* and dequeue; fewer than ten acks may travel with those of the next call.
+
+        They are sent within a twentieth of a second, and before the call waits.
+        """
+        if limit <= 0:
+            return Exchange(self.ack(queue, done), [])
+        line = self._line(queue)
+        receipts = [held_receipt(job, line.info) for job in done]
+        line.acks.add([receipt for receipt in receipts if receipt is not None])
+        return Exchange([], self.dequeue(queue, limit, at=at, lease=lease, wait=wait))
+
+    def ack(self, queue: QueueName, jobs: Sequence[Job]) -> list[Job]:
+        """Delete the messages of *jobs*.
+
+        A standard queue does not tell that a receipt is stale, so a lost lease is rarely reported.
+        """
+        if not jobs:
+            self._check_open()
+            return []
+        info = self._line(queue).info
+        held = {
+            receipt: job
+            for job in jobs
+            if (receipt := held_receipt(job, info)) is not None and not receipt.acked
+        }
+        with self._forgetting(queue):
+            failures = self._connection.delete(info, list(held))
+        for receipt, failure in failures.items():
+            if not failure.permanent:
+                raise BackendUnavailable(
+                    f"{len(failures)} of {len(held)} acks of queue {info.name} were not taken: "
+                    f"{failure.reason}; acking again is safe"
+                )
+            receipt.settled = True
+        return [held[receipt] for receipt, failure in failures.items() if failure.code != GONE]
+
+    def reschedule(self, queue: QueueName, jobs: Sequence[Job]) -> list[Job]:
+        """Give leased *jobs* back: each is sent anew, then its old message is deleted.
+
+        With ``retry=visibility``, and on FIFO queues, the message is hidden where it is instead: in one
+        request, but with its fields as they were.
+        """
+        if not jobs:
+            self._check_open()
+            return []
+        info = self._line(queue).info
+        with self._forgetting(queue):
+            if self._in_place(info):
+                return hide(self._connection, info, jobs)
+            return resend(self._connection, info, jobs)
+
+    def extend(self, queue: QueueName, jobs: Sequence[Job], *, until: datetime) -> list[Job]:
+        """Keep leased *jobs* hidden until *until*, or until 12 hours after they were received."""
+        if not jobs:
+            self._check_open()
+            return []
+        info, now = self._line(queue).info, self._clock()
+        changes = {id(job): _extension(job, info, until, now) for job in jobs}
+        with self._forgetting(queue):
+            refused = self._connection.change_visibility(
+                info, [change for change in changes.values() if change is not None]
+            )
+        lost = []
+        for job in jobs:
+            change = changes[id(job)]
+            if change is None or change[0] in refused:
+                lost.append(job)
+                continue
+            receipt, seconds = change
+            receipt.expires = now + timedelta(seconds=seconds)
+            job.lease = Lease(min(until, receipt.expires), receipt)
+        return lost
+
+    def metrics(self, queue: QueueName, *, at: datetime) -> QueueMetrics:  # noqa: ARG002 - SQS has its own clock
+        """Return the service's estimates, about a minute old; only CloudWatch knows the latency (NaN)."""
+        names = ["", "Delayed", "NotVisible"]
+        try:
+            info = self._line(queue).info
+            with self._forgetting(queue):
+                answer = self._connection.client.call(
+                    "get_queue_attributes",
+                    info.name,
+                    QueueUrl=info.url,
+                    AttributeNames=[f"ApproximateNumberOfMessages{name}" for name in names],
+                )
+        except QueueMissing:
+            return QueueMetrics(0, 0, 0.0, exact=False)
+        ready, delayed, hidden = (
+            int(answer["Attributes"][f"ApproximateNumberOfMessages{name}"]) for name in names
+        )
+        return QueueMetrics(ready, delayed + hidden, math.nan if ready else 0.0, exact=False)
+
+    def wake(self) -> None:
+        """Make every ``dequeue`` that waits in this process return early."""
+        for line in list(self._lines.values()):
+            line.inbox.wake()
+
+    def close(self) -> None:
+        """Send the acks that wait, give back what was fetched and not taken, and disconnect."""
+        with self._lock:
+            if self._closed:
+                return
+            self._closed = True
+        for line in list(self._lines.values()):
+            line.inbox.close()
+            line.acks.close()
+        self._connection.close()
+        logger.info("%s closed after %s requests", self, self.requests)
+
+    def _start(self) -> None:
+        self._connection = Connection(self._settings, self._clock)
+        self._lines: dict[QueueName, _Line] = {}
+        self._pid = os.getpid()
+
+    def _check_open(self) -> None:
+        if self._closed:
+            raise BackendClosed(f"{self} is closed")
+
+    def _line(self, queue: QueueName) -> _Line:
+        self._check_open()
+        if self._pid != os.getpid():
+            # A child process shares neither sockets nor threads with its parent.
+            self._lock = Lock()
+            self._start()
+        line = self._lines.get(queue)
+        if line is None:
+            info = self._connection.queues.get(queue)
+            with self._lock:
+                new = _Line(info, Inbox(self._connection, info), AckBuffer(self._connection, info))
+                line = self._lines.setdefault(queue, new)
+        return line
+
+    def _dequeue(
+        self, queue: QueueName, line: _Line, limit: int, at: datetime, lease: float, wait: float
+    ) -> list[Job]:
+        start, wakes, visibility = time.monotonic(), line.inbox.wakes, visibility_seconds(lease)
+        jobs: list[Job] = []
+        while len(jobs) < limit:
+            left = 0.0 if jobs else start + wait - time.monotonic()
+            messages = self._take(line, limit - len(jobs), visibility, left, wakes)
+            if not messages:
+                break
+            now = at + timedelta(seconds=time.monotonic() - start)
+            found = arrivals.sort_out(
+                messages, at=now if wait else at, lease=lease, in_place=self._in_place(line.info)
+            )
+            jobs += found.due
+            self._handle_others(queue, line.info, found, now)
+            if len(found.due) == len(messages):
+                break
+        if not line.info.fifo:
+            jobs.sort(key=lambda job: (job.enqueued_at, job.id))
+        return jobs
+
+    def _take(
+        self, line: _Line, limit: int, visibility: int, wait: float, wakes: int
+    ) -> list[Message]:
+        now = time.monotonic()
+        deadline = now + max(wait, 0.0)
+        first = min(deadline, now + _FIRST_WAIT)
+        messages = line.inbox.take(limit, visibility, deadline=first, poll=wait, wakes=wakes)
+        if not messages:
+            line.acks.flush()
+            if deadline > first and line.inbox.wakes == wakes:
+                messages = line.inbox.take(
+                    limit, visibility, deadline=deadline, poll=wait, wakes=wakes
+                )
+        return messages
+
+    def _handle_others(
+        self, queue: QueueName, info: QueueInfo, found: Arrivals, now: datetime
+    ) -> None:
+        if found.early:
+            arrivals.hop(self._connection, info, found.early, at=now)
+        for message, error in found.invalid:
+            arrivals.set_aside(self._connection, info, message)
+            self.report_invalid(queue, message.id, error)
+
+    def _in_place(self, info: QueueInfo) -> bool:
+        return info.fifo or self._settings.retry == "visibility"
+
+    @contextmanager
+    def _forgetting(self, queue: QueueName) -> Iterator[None]:
+        """Look the queue up again after a call found that it is gone."""
+        try:
+            yield
+        except QueueMissing:
+            self._connection.queues.forget(queue)
+            with self._lock:
+                self._lines.pop(queue, None)
+            raise
+
+
+def _extension(
+    job: Job, info: QueueInfo, until: datetime, now: datetime
+) -> tuple[Receipt, int] | None:
+    receipt = held_receipt(job, info)
+    if receipt is None or receipt.acked:
+        return None
+    longest = longest_extension(receipt.received, now)
+    seconds = max(ceil((until - now).total_seconds()), 0)
+    if seconds > 0 and longest == 0:
+        return None
+    return receipt, min(seconds, longest)
+
+
+def _refuse_future(messages: Sequence[Outgoing], info: QueueInfo) -> None:
+    late = next((message.job for message in messages if message.delay > 1), None)
+    if late is not None:
+        raise BackendError(
+            f"job {late.id!r} is due at {late.enqueued_at.isoformat()}, and the FIFO queue "
+            f"{info.name} cannot delay a single message; enqueue it when it is due, or use a "
+            "standard queue"
+        )
