@@ -291,16 +291,18 @@ class SQLBackend(
             jobs = self._lease(queue, key, (), limit, now, lease).jobs
             if jobs or elapsed >= deadline:
                 return jobs
-            waiter.wait(min(deadline - elapsed, self._pause(key, now)))
+            pause = self._pause(key, now, elapsed - started)
+            waiter.wait(min(deadline - elapsed, pause))
         return []
 
-    def _pause(self, key: str, now: int) -> float:
+    def _pause(self, key: str, now: int, idle: float) -> float:
         """Return how long to wait for a ring before looking again."""
+        poll = self._store.poll(idle)
         due = self._store.next_due(key, now)
         if due is None:
-            return self._store.poll
+            return poll
         # A row that is due but was not leased is locked by somebody's open transaction.
-        return min(self._store.poll, (due - now) / 1e6 if due > now else _LOCKED_ROW_PAUSE)
+        return min(poll, (due - now) / 1e6 if due > now else _LOCKED_ROW_PAUSE)
 
     def _lease(
         self, queue: QueueName, key: str, done: Sequence[Job], limit: int, at: int, lease: float

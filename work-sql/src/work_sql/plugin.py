@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
-from work_core.errors import InvalidURL
+from work_core.errors import InvalidURL, PluginError
 from work_core.hookspecs import hookimpl
 from work_core.url import parse_url
 
@@ -70,4 +70,15 @@ def _seconds(text: str) -> float:
     return seconds
 
 
-_OPENERS = {"sqlite": _open_sqlite}
+def _open_postgresql(url: URL) -> Store:
+    try:
+        from work_sql.postgresql.url import open_store
+    except ModuleNotFoundError as error:
+        raise PluginError(
+            f"{url.scheme} needs psycopg ({error}); try: pip install 'work-sql[postgresql]'"
+        ) from error
+
+    return open_store(url)
+
+
+_OPENERS = {"sqlite": _open_sqlite, "postgresql": _open_postgresql, "postgres": _open_postgresql}

@@ -59,12 +59,13 @@ class Store(ABC):
     errors: tuple[type[BaseException], ...]
     """What the driver raises."""
 
-    poll: float
-    """After how many idle seconds a waiting dequeue looks again without having been rung for."""
-
     @abstractmethod
     def translate(self, error: BaseException) -> WorkError:
         """Return the ``WorkError`` that a driver's *error* means."""
+
+    def poll(self, idle: float) -> float:
+        """Return after how many seconds to look again without a ring, *idle* seconds into a wait."""
+        return min(max(idle / 10, 0.01), 1.0)
 
     @abstractmethod
     def upsert(self, namespace: str, key: str, rows: Sequence[Row], connection: object) -> None:

@@ -7,20 +7,32 @@ from typing import Any
 from work_core.errors import BackendError
 
 
-def sqlalchemy_connection(connection: Any) -> Any:
-    """Return the SQLAlchemy ``Connection`` behind a session or connection of SQLAlchemy, else ``None``.
+def sqlalchemy_session(connection: Any) -> Any:
+    """Return the ORM ``Session`` in *connection*, also in a scoped or async one, else ``None``.
 
     It is told by what it can do, so that a program without SQLAlchemy never imports it.
     """
-    if not any(base.__module__.startswith("sqlalchemy.") for base in type(connection).__mro__):
+    if not _is_sqlalchemy(connection):
         return None
-    for sync in ("sync_session", "sync_connection"):
-        connection = getattr(connection, sync, connection)
-    if hasattr(connection, "exec_driver_sql"):
-        return connection
-    if hasattr(connection, "connection") and hasattr(connection, "get_bind"):
-        return connection.connection()
-    return None
+    connection = getattr(connection, "sync_session", connection)
+    if hasattr(connection, "registry"):  # a scoped_session: the one of this thread
+        connection = connection.registry()
+    return connection if hasattr(connection, "get_bind") else None
+
+
+def sqlalchemy_connection(connection: Any) -> Any:
+    """Return the SQLAlchemy ``Connection`` behind *connection*, else ``None``."""
+    if not _is_sqlalchemy(connection):
+        return None
+    session = sqlalchemy_session(connection)
+    if session is not None:
+        return session.connection()
+    connection = getattr(connection, "sync_connection", connection)
+    return connection if hasattr(connection, "exec_driver_sql") else None
+
+
+def _is_sqlalchemy(connection: object) -> bool:
+    return any(base.__module__.startswith("sqlalchemy.") for base in type(connection).__mro__)
 
 
 def unusable(connection: object, expected: str) -> BackendError:
