@@ -15,6 +15,7 @@ from work_core.testing.conformance.failures import Failures
 from work_core.testing.conformance.fencing import Fencing
 from work_core.testing.conformance.finding import Finding
 from work_core.testing.conformance.leases import Leases
+from work_core.testing.conformance.model import Model
 from work_core.testing.conformance.once_keys import OnceKeyArea
 from work_core.testing.conformance.order import Order
 from work_core.testing.conformance.semaphores import SemaphoreArea
@@ -40,6 +41,7 @@ class BackendConformance(
     Browsing,
     SemaphoreArea,
     OnceKeyArea,
+    Model,
 ):
     """Prove that a backend keeps the contract: subclass it in a test module and give ``backend``.
 
