@@ -16,7 +16,7 @@ from collections import deque
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from work_core.errors import BackendUnavailable
+from work_core.errors import BackendClosed, BackendUnavailable
 from work_core.middleware import DequeueRequest, HandleContext, fold
 from work_core.retry import SUCCESS, Decision, Outcome, apply, decide
 
@@ -113,7 +113,8 @@ class Lane(ABC):
     def fetch(self, limit: int, wait: float) -> list[Job]:
         """Return at most *limit* newly leased jobs; what is done rides along.
 
-        Errors are reported and waited out: the caller just comes again.
+        Errors are reported and waited out: the caller just comes again. Only a backend that was closed
+        under the worker ends the lane.
         """
         request = DequeueRequest(
             self.queue, limit, self.lease, wait, self.backend, self.stores, self._idle
@@ -123,6 +124,8 @@ class Lane(ABC):
             if self._back:
                 self._reschedule()
             jobs: list[Job] = self._dequeue(request)
+        except BackendClosed:
+            raise
         except Exception as error:  # noqa: BLE001 - a worker outlives every failure of its store
             self._fetch_failed(error)
             return []

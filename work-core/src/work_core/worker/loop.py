@@ -175,11 +175,7 @@ class LoopLane(Lane):
     def _fetch_batch(self) -> None:
         free = self.concurrency - self._in_flight()
         self._waiting = True
-        if self._done and not self._in_flight():
-            limit = self._next_limit(self.concurrency)
-        else:
-            limit = self._next_limit(self.concurrency)
-        jobs = self.fetch(min(free, limit), self.wait)
+        jobs = self.fetch(min(free, self._next_limit(free)), self.wait)
         self._waiting = False
         if not jobs:
             return

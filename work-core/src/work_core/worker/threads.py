@@ -1,9 +1,10 @@
 """The lane of sync handlers: threads that run jobs from a buffer and take turns at fetching.
 
 No job is handed from thread to thread: a thread that finds the buffer empty becomes the fetcher, and then
-runs what it fetched. While handlers are short, one thread does everything and the others sleep (under the
-GIL they could only get in its way); one of them stands by, looks every few milliseconds, and steps in
-when a handler takes long. While handlers are long, as many threads are awake as there are jobs.
+runs what it fetched. While handlers are short one thread does everything and the others sleep: under the
+GIL they could only get in its way. While handlers are long, as many threads are awake as there are jobs.
+A caretaker looks every few milliseconds whether a handler takes longer than it used to, and then wakes
+another thread, sends the acks that wait, or gives back what the buffer holds.
 """
 
 from __future__ import annotations
@@ -21,10 +22,13 @@ if TYPE_CHECKING:
     from work_core.middleware import HandleContext
 
 STALL = 0.005
-"""Seconds without a finished job after which the thread on standby steps in."""
+"""Seconds without a finished job after which the caretaker steps in."""
 
 LONG = 0.001
 """Seconds per job from which more threads than one are worth their switches."""
+
+HOARD = 0.5
+"""Seconds without a finished job after which buffered jobs go back to the queue."""
 
 
 class ThreadLane(Lane):
@@ -38,9 +42,10 @@ class ThreadLane(Lane):
         self._counts: dict[int, int] = {}
         self._threads: list[threading.Thread] = []
         self._fetching = threading.Lock()
-        self._changed = threading.Condition()
-        self._idlers = 0
-        self._standby = False
+        self._called = threading.Condition()
+        self._sleepers = 0
+        self._caretaker: threading.Thread | None = None
+        self._care = threading.Event()
 
     @property
     def finished(self) -> int:
@@ -48,16 +53,16 @@ class ThreadLane(Lane):
         return sum(list(self._counts.values()))
 
     def start(self) -> None:
-        """Start the first thread; it starts others when there is work for them."""
-        with self._changed:
-            self._spawn()
+        """Start the first thread; others start when there is work for them."""
+        self._call(1)
 
     def stop(self) -> None:
         """Stop fetching and give back what waits in the buffer."""
         self.stopping.set()
+        self._care.set()
         self.give_back(self._take(self._buffer))
-        with self._changed:
-            self._changed.notify_all()
+        with self._called:
+            self._called.notify_all()
 
     def join(self, timeout: float) -> bool:
         """Wait up to *timeout* seconds for the running jobs; tell whether all threads have ended."""
@@ -85,24 +90,20 @@ class ThreadLane(Lane):
         self.flush()
         return bool(jobs)
 
-    # -- threads ----------------------------------------------------------------------------------
-
-    def _spawn(self) -> None:
-        name = f"work-{self.queue.queue_id}-{len(self._threads) + 1}"
-        thread = threading.Thread(target=self._work, name=name, daemon=True)
-        self._threads.append(thread)
-        thread.start()
+    # -- a thread at work -------------------------------------------------------------------------
 
     def _work(self) -> None:
         buffer = self._buffer
         ident = threading.get_ident()
-        self._counts[ident] = 0
         last = time.monotonic()
+        job: Job | None
         try:
             while True:
                 try:
                     job = buffer.popleft()
                 except IndexError:
+                    job = None
+                if job is None:
                     if not self._refill():
                         return
                     last = time.monotonic()
@@ -127,11 +128,11 @@ class ThreadLane(Lane):
         try:
             handler.run(job, context)
         except BaseException as error:  # noqa: BLE001 - a handler may raise SystemExit, too
-            del self._running[ident]
             self._failed(job, handler, context, error)
         else:
-            del self._running[ident]
             self._succeeded(job, handler, context)
+        finally:
+            del self._running[ident]
         self._counts[ident] = self._counts.get(ident, 0) + 1
         end = time.monotonic()
         self.last_end = end
@@ -140,21 +141,20 @@ class ThreadLane(Lane):
             self.flush()
         return end
 
-    # -- turns ------------------------------------------------------------------------------------
-
     def _refill(self) -> bool:
-        """Fetch, or wait until there is something to do; return False when the thread should end."""
+        """Fetch, or sleep until called; return False when the thread should end."""
         if self.stopping.is_set():
             return False
-        if self._fetching.acquire(blocking=False):
-            try:
-                count = 0 if self._buffer else self._fetch_batch()
-            finally:
-                self._fetching.release()
-            self._call_others(count)
-            return True
-        self.flush()
-        return self._sleep()
+        if not self._fetching.acquire(blocking=False):
+            self.flush()
+            return self._sleep()
+        try:
+            count = 0 if self._buffer else self._fetch_batch()
+        finally:
+            self._fetching.release()
+        if count and self._pace > LONG:
+            self._call(count)
+        return True
 
     def _fetch_batch(self) -> int:
         jobs = self.fetch(self._next_limit(len(self._running) + 1), self.wait)
@@ -162,52 +162,70 @@ class ThreadLane(Lane):
             return 0
         now = time.monotonic()
         self.last_end = now
-        if self.stopping.is_set():
-            self.give_back(jobs)
-            return 0
         # A job is started in the first half of its lease or not at all.
         self._buffer_expires = now + self.lease / 2
         self._buffer.extend(jobs)
+        if self.stopping.is_set():
+            self.give_back(self._take(self._buffer))
+            return 0
+        if not self._care.is_set():
+            self._wake_caretaker()
         return len(jobs)
 
-    def _call_others(self, count: int) -> None:
-        """Wake or start the threads that *count* fetched jobs are worth."""
-        if not count or self.concurrency == 1:
-            return
-        with self._changed:
-            wanted = count if self._pace > LONG else 1
-            missing = min(wanted - self._idlers, self.concurrency - len(self._threads))
-            for _ in range(missing if self._pace > LONG else min(missing, 1)):
-                self._spawn()
-            self._changed.notify(wanted)
+    # -- who is awake -----------------------------------------------------------------------------
 
     def _sleep(self) -> bool:
-        """Sleep until this thread is of use; return False when it should end."""
-        with self._changed:
-            self._idlers += 1
-            mine = False
-            try:
-                while not self.stopping.is_set():
-                    if self._needs_help():
-                        return True
-                    if not self._standby:
-                        self._standby = mine = True
-                    self._changed.wait(STALL if mine and self._active() else None)
-            finally:
-                self._idlers -= 1
-                if mine:
-                    self._standby = False
-                    self._changed.notify()
-        return False
+        with self._called:
+            if self._available():
+                return True
+            self._sleepers += 1
+            self._called.wait()
+            self._sleepers -= 1
+        return not self.stopping.is_set()
 
-    def _active(self) -> bool:
+    def _available(self) -> bool:
+        """Tell whether there is a job or a turn at fetching for another thread."""
         return bool(self._buffer) or not self._fetching.locked()
 
-    def _needs_help(self) -> bool:
-        """Tell whether there is a job or a turn to take, and the thread at work cannot take it."""
-        if not self._active():
-            return False
-        stalled = time.monotonic() - self.last_end > STALL
-        if stalled and (self._done or self._back):
+    def _call(self, count: int) -> None:
+        """Wake *count* sleeping threads, and start others where they are too few."""
+        with self._called:
+            self._called.notify(count)
+            missing = min(count - self._sleepers, self.concurrency - len(self._threads))
+            for _ in range(missing):
+                number = len(self._threads) + 1
+                name = f"work-{self.queue.queue_id}-{number}"
+                thread = threading.Thread(target=self._work, name=name, daemon=True)
+                self._threads.append(thread)
+                thread.start()
+
+    def _wake_caretaker(self) -> None:
+        self._care.set()
+        if self._caretaker is None:
+            name = f"work-{self.queue.queue_id}-caretaker"
+            self._caretaker = threading.Thread(target=self._take_care, name=name, daemon=True)
+            self._caretaker.start()
+
+    def _take_care(self) -> None:
+        while not self.stopping.is_set():
+            if self._resting():
+                self._care.clear()
+                if self._resting():
+                    self._care.wait()
+            elif not self.stopping.wait(STALL):
+                self._look()
+
+    def _resting(self) -> bool:
+        # As long as the turn at fetching is free, somebody runs a job or is about to.
+        return self._fetching.locked() and not self._running and not self._buffer
+
+    def _look(self) -> None:
+        quiet = time.monotonic() - self.last_end
+        if quiet < STALL:
+            return
+        if self._done or self._back:
             self.flush()
-        return stalled or self._pace > LONG
+        if quiet > HOARD and self._buffer:
+            self.give_back(self._take(self._buffer))
+        elif self._available():
+            self._call(1)

@@ -1,0 +1,438 @@
+"""How a worker runs jobs: concurrency, fairness, time limits, and stores that fail."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+import time
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.worker.conftest import eventually, working
+from work_core import App, ConfigError, PluginError, Worker, hookimpl
+from work_core.errors import BackendUnavailable, WorkError
+from work_core.job import QueueName
+from work_core.memory import MemoryBackend
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from datetime import datetime
+
+    from work_core import DequeueRequest, Job
+    from work_core.backend import Exchange
+
+
+def test_sync_handlers_run_on_as_many_threads_as_asked(app: App) -> None:
+    """Eight handlers that wait for each other all get to run at once."""
+    meeting = threading.Barrier(8, timeout=20)
+    done: list[int] = []
+
+    @app.task(concurrency=8)
+    def meet() -> None:
+        done.append(meeting.wait())
+
+    meet.enqueue_many([()] * 8)
+    with working(app):
+        eventually(lambda: len(done) == 8)
+
+
+def test_concurrency_is_never_exceeded(app: App) -> None:
+    """At most as many handlers run at once as the task allows."""
+    running: list[int] = []
+    most: list[int] = []
+
+    @app.task(concurrency=3)
+    def work() -> None:
+        running.append(1)
+        most.append(len(running))
+        time.sleep(0.002)
+        running.pop()
+
+    work.enqueue_many([()] * 100)
+    assert Worker(app).drain() == 100
+    assert max(most) <= 3
+
+
+def test_thousands_of_async_handlers_run_at_once(app: App) -> None:
+    """Two thousand coroutines that wait for the last of them are all in flight together."""
+    arrived: list[int] = []
+    everybody = asyncio.Event()
+
+    @app.task(concurrency=2000)
+    async def meet() -> None:
+        arrived.append(1)
+        if len(arrived) == 2000:
+            everybody.set()
+        await everybody.wait()
+
+    meet.enqueue_many([()] * 2000)
+
+    assert Worker(app).drain() == 2000
+
+
+def test_async_concurrency_is_never_exceeded(app: App) -> None:
+    """At most as many coroutines are in flight as the task allows."""
+    running: list[int] = []
+    most: list[int] = []
+
+    @app.task(concurrency=7)
+    async def work() -> None:
+        running.append(1)
+        most.append(len(running))
+        await asyncio.sleep(0.001)
+        running.pop()
+
+    work.enqueue_many([()] * 200)
+    assert Worker(app).drain() == 200
+    assert max(most) <= 7
+
+
+def test_a_queue_may_have_sync_and_async_tasks(app: App) -> None:
+    """A sync task on a queue of async ones runs on a thread, off the event loop."""
+    where: dict[str, str] = {}
+
+    @app.task(queue="both")
+    def blocking() -> None:
+        where["blocking"] = threading.current_thread().name
+
+    @app.task(queue="both")
+    async def waiting() -> None:
+        where["waiting"] = threading.current_thread().name
+
+    blocking.enqueue()
+    waiting.enqueue()
+    Worker(app).drain()
+
+    assert where["waiting"] == "work-loop"
+    assert where["blocking"] != "work-loop"
+
+
+def test_a_slow_queue_does_not_block_a_fast_one(app: App) -> None:
+    """Each queue has its own threads."""
+    release = threading.Event()
+    fast_ran: list[int] = []
+
+    @app.task(concurrency=2)
+    def slow() -> None:
+        release.wait(20)
+
+    @app.task
+    def fast() -> None:
+        fast_ran.append(1)
+
+    slow.enqueue_many([()] * 10)
+    with working(app):
+        fast.enqueue_many([()] * 50)
+        eventually(lambda: len(fast_ran) == 50)
+        release.set()
+
+
+def test_fifty_queues_are_all_served(app: App) -> None:
+    """One worker serves many queues without starving any."""
+    seen: set[str] = set()
+
+    for number in range(50):
+
+        def handle(number: int = number) -> None:
+            seen.add(f"queue-{number}")
+
+        app.task(name=f"queue-{number}")(handle).enqueue()
+
+    with working(app):
+        eventually(lambda: len(seen) == 50)
+
+
+def test_a_stuck_worker_does_not_keep_prefetched_jobs_from_others(
+    app: App, backend: MemoryBackend
+) -> None:
+    """What a worker prefetched while handlers were short goes back when one takes long."""
+    release = threading.Event()
+    ran: list[int] = []
+
+    @app.task(concurrency=1)
+    def work(number: int) -> None:
+        ran.append(number)
+        if number == 500:
+            release.wait(20)
+
+    work.enqueue_many([(number,) for number in range(2000)])
+    with working(app):
+        eventually(lambda: 500 in ran)
+        with working(App_of(app, backend, ran)):
+            eventually(lambda: len(set(ran)) == 2000)
+        release.set()
+
+
+def App_of(app: App, backend: MemoryBackend, ran: list[int]) -> App:  # noqa: N802 - reads as a noun
+    """Return a second process's app, as far as the store can tell."""
+    other = App(backend, namespace=app.namespace, plugins=[])
+
+    @other.task(concurrency=1)
+    def work(number: int) -> None:
+        ran.append(number)
+
+    return other
+
+
+def test_what_is_done_is_acked_while_the_worker_is_idle(app: App, backend: MemoryBackend) -> None:
+    """Acks ride on the next fetch, but never wait for the next job."""
+
+    @app.task
+    def quick() -> None: ...
+
+    @app.task
+    async def quick_async() -> None: ...
+
+    with working(app):
+        quick.enqueue()
+        quick_async.enqueue()
+        eventually(lambda: backend.queues("test") == [])
+
+
+def test_a_job_that_overruns_its_timeout_is_ended(app: App, backend: MemoryBackend) -> None:
+    """A sync handler gets the exception in its thread; the job is retried."""
+
+    @app.task(timeout=0.05)
+    def hang() -> None:
+        while True:
+            time.sleep(0.001)
+
+    hang.enqueue()
+    Worker(app).drain()
+
+    (job,) = backend.jobs(QueueName("test", "hang")).jobs
+    assert job.last_error == f"JobTimeout: job {job.id} ran longer than 0.05 s"
+
+
+def test_an_async_job_that_overruns_its_timeout_is_cancelled(
+    app: App, backend: MemoryBackend
+) -> None:
+    """An async handler is cancelled; the job is retried."""
+    cancelled: list[bool] = []
+
+    @app.task(timeout=0.05)
+    async def hang() -> None:
+        try:
+            await asyncio.sleep(60)
+        except asyncio.CancelledError:
+            cancelled.append(True)
+            raise
+
+    hang.enqueue()
+    Worker(app).drain()
+
+    (job,) = backend.jobs(QueueName("test", "hang")).jobs
+    assert cancelled == [True]
+    assert job.last_error == f"JobTimeout: job {job.id} ran longer than 0.05 s"
+
+
+def test_a_handlers_own_timeout_error_is_not_taken_for_the_jobs(
+    app: App, backend: MemoryBackend
+) -> None:
+    """A TimeoutError of a driver inside the handler keeps its name."""
+
+    @app.task(timeout=30)
+    async def connect() -> None:
+        raise TimeoutError("the mail server is slow")
+
+    connect.enqueue()
+    Worker(app).drain()
+
+    (job,) = backend.jobs(QueueName("test", "connect")).jobs
+    assert job.last_error == "TimeoutError: the mail server is slow"
+
+
+def test_jobs_within_their_timeout_are_left_alone(app: App, backend: MemoryBackend) -> None:
+    """Many short guarded runs on several threads never meet a late exception."""
+
+    @app.task(timeout=0.02, concurrency=4)
+    def quick(number: int) -> None:
+        if number % 50 == 0:
+            time.sleep(0.019)
+
+    quick.enqueue_many([(number,) for number in range(500)])
+    ran = Worker(app).drain()
+
+    late = backend.jobs(QueueName("test", "quick")).jobs
+    assert ran == 500
+    assert all(job.last_error.startswith("JobTimeout") for job in late)
+
+
+class Flaky(MemoryBackend):
+    """A store that is away for its first fetches."""
+
+    failures = 3
+
+    def exchange(
+        self,
+        queue: QueueName,
+        done: Sequence[Job],
+        limit: int,
+        *,
+        at: datetime,
+        lease: float,
+        wait: float = 0.0,
+    ) -> Exchange:
+        """Fail a few times, with the acks of the call not taken."""
+        if self.failures:
+            self.failures -= 1
+            raise BackendUnavailable("connection refused")
+        return super().exchange(queue, done, limit, at=at, lease=lease, wait=wait)
+
+
+def test_a_store_that_goes_away_is_waited_for(caplog: pytest.LogCaptureFixture) -> None:
+    """Consuming resumes by itself, and the log tells both."""
+    app = App(Flaky(), namespace="test", plugins=[])
+    ran: list[int] = []
+
+    @app.task
+    def work() -> None:
+        ran.append(1)
+
+    work.enqueue()
+    with working(app):
+        eventually(lambda: ran == [1])
+
+    assert "cannot fetch from queue test/work: connection refused; trying again" in caplog.text
+    assert "fetching from queue test/work again" in caplog.text
+
+
+def test_acks_survive_a_store_that_goes_away() -> None:
+    """What could not be acked is acked when the store is back, not run again."""
+    store = Flaky()
+    store.failures = 0
+    app = App(store, namespace="test", plugins=[])
+    ran: list[int] = []
+
+    @app.task(concurrency=1)
+    def work() -> None:
+        ran.append(1)
+        store.failures = 2
+
+    work.enqueue()
+    with working(app):
+        eventually(lambda: store.queues("test") == [])
+
+    assert ran == [1]
+
+
+def test_a_middleware_may_skip_rounds(backend: MemoryBackend) -> None:
+    """A limit of 0 fetches nothing this time; the worker comes again."""
+    rounds: list[int] = []
+    ran: list[int] = []
+
+    class EveryThird:
+        @hookimpl(wrapper=True)
+        def work_dequeue(self, request: DequeueRequest):  # type: ignore[no-untyped-def] # noqa: ANN202
+            rounds.append(request.limit)
+            if len(rounds) % 3:
+                request.limit = 0
+            return (yield)
+
+    app = App(backend, namespace="test", plugins=[EveryThird()])
+
+    @app.task
+    def work() -> None:
+        ran.append(1)
+
+    work.enqueue()
+    with working(app):
+        eventually(lambda: ran == [1])
+
+    assert len(rounds) >= 3
+
+
+def test_a_plugin_can_refuse_the_start(backend: MemoryBackend) -> None:
+    """What cannot work is said before the first job, not at it."""
+
+    class Picky:
+        @hookimpl
+        def work_worker_started(self) -> None:
+            raise PluginError("picky needs semaphores")
+
+    app = App(backend, namespace="test", plugins=[Picky()])
+
+    @app.task
+    def work() -> None:
+        raise AssertionError
+
+    work.enqueue()
+    with pytest.raises(PluginError, match="picky needs semaphores"):
+        Worker(app).start()
+
+
+def test_run_once_runs_one_job(app: App, backend: MemoryBackend) -> None:
+    """run_once suits a pod that is started for a single job."""
+
+    @app.task
+    def work() -> None: ...
+
+    @app.task
+    async def work_async() -> None: ...
+
+    work.enqueue_many([(), ()])
+    work_async.enqueue()
+
+    assert [Worker(app).run_once() for _ in range(4)] == [True, True, True, False]
+    assert backend.queues("test") == []
+
+
+def test_drain_leaves_what_is_due_later(app: App, backend: MemoryBackend) -> None:
+    """Draining ends when nothing is due."""
+
+    @app.task
+    def work() -> None: ...
+
+    work.enqueue()
+    work.options(delay=3600).enqueue()
+
+    assert Worker(app).drain() == 1
+    assert len(backend.jobs(QueueName("test", "work")).jobs) == 1
+
+
+def test_drain_runs_what_jobs_enqueue_elsewhere(app: App) -> None:
+    """A job may enqueue into a queue that was empty already."""
+    ran: list[str] = []
+
+    @app.task
+    def first() -> None:
+        time.sleep(0.02)
+        second.enqueue()
+
+    @app.task
+    def second() -> None:
+        ran.append("second")
+
+    first.enqueue()
+
+    assert Worker(app).drain() == 2
+    assert ran == ["second"]
+
+
+def test_a_worker_without_tasks_says_so(app: App) -> None:
+    """A forgotten import is told at start."""
+    with pytest.raises(ConfigError, match="the app has no tasks"):
+        Worker(app).start()
+
+
+def test_an_unknown_queue_is_refused_by_name(app: App) -> None:
+    """A typo in --queue is told with what there is."""
+
+    @app.task
+    def mail() -> None: ...
+
+    with pytest.raises(ConfigError, match="no task uses queue 'male'; known: mail"):
+        Worker(app, queues=["male"])
+
+
+def test_a_closed_backend_does_not_hang_the_drain(app: App, backend: MemoryBackend) -> None:
+    """Draining a store that is closed ends with the error."""
+
+    @app.task
+    def work() -> None: ...
+
+    work.enqueue()
+    backend.close()
+    with pytest.raises(WorkError, match="had to stop"):
+        Worker(app).drain()
