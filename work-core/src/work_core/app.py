@@ -62,8 +62,9 @@ class App:
         self._url = url if url is not None or config is None else config.url
         self._stores_url = stores if stores is not None or config is None else config.stores
         self.namespace: str = namespace or (config.namespace if config else "work")
-        configured = config.plugins if config is not None else ()
-        self.plugins: list[object] = list(configured if plugins is None else plugins)
+        if plugins is None:
+            plugins = config.load_plugins() if config is not None else ()
+        self.plugins: list[object] = list(plugins)
         hooks_of(self.plugins)
         self.clock = clock
         self.tasks: dict[str, Task[Any, Any]] = {}
@@ -148,6 +149,15 @@ class App:
         """Return the queue *queue_id* with the app's middleware, and *plugins* inside it."""
         name = QueueName(self.namespace, queue_id)
         return Queue(self.backend, name, [*self.plugins, *plugins], stores=self.stores)
+
+    def override(self, *, url: str | None = None, namespace: str | None = None) -> None:
+        """Use another URL or namespace from now on, as ``work worker --url`` does.
+
+        What was opened before is closed.
+        """
+        self.close()
+        self._url = url or self._url
+        self.namespace = namespace or self.namespace
 
     def close(self) -> None:
         """Close what the app has opened; it opens again at its next use."""

@@ -102,6 +102,11 @@ class Worker:
         return {lane.queue: lane.last_fetch for lane in self._lanes}
 
     @property
+    def busy(self) -> dict[QueueName, bool]:
+        """Whether jobs of each queue run or wait in the buffer."""
+        return {lane.queue: lane.busy() for lane in self._lanes}
+
+    @property
     def finished(self) -> int:
         """How many runs have ended since the start."""
         return sum(lane.finished for lane in self._lanes)
