@@ -115,7 +115,7 @@ def _naming_the_obligation(test: Callable[..., None]) -> Callable[..., None]:
         __tracebackhide__ = True
         try:
             test(*arguments, **fixtures)
-        except Exception as error:
+        except (Exception, pytest.fail.Exception) as error:
             error.add_note(f"broken obligation: {obligation}")
             raise
 

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
     from work_core.backend import Backend
 
-_IDS = "abcdef"
+_IDS = "abcd"
 _DUE = st.integers(-2, 4)
 _PAYLOADS = st.sampled_from([b"", b"x", b"\xff\x00"])
 _EXAMPLES = int(os.environ.get("WORK_CONFORMANCE_EXAMPLES", "40"))

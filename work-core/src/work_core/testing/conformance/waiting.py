@@ -17,7 +17,9 @@ if TYPE_CHECKING:
     from work_core.job import Job
 
 _LONG = 60.0
-_PROMPT = 15.0
+PROMPT = 15.0
+"""Seconds within which a call that need not wait any more must return."""
+
 _SETTLE = 0.1
 
 
@@ -134,7 +136,7 @@ class _Waiter(threading.Thread):
 
     def __exit__(self, *_: object) -> None:
         self._queue.backend.wake()
-        self.join(_PROMPT)
+        self.join(PROMPT)
 
     def run(self) -> None:
         queue = self._queue
@@ -160,15 +162,15 @@ class _Waiter(threading.Thread):
     def prod(self, wake: Callable[[], None]) -> None:
         """Call *wake* until the thread has returned: a wake-up before the wait wakes nobody."""
         self.settle()
-        until = time.monotonic() + _PROMPT
+        until = time.monotonic() + PROMPT
         while self.is_alive() and time.monotonic() < until:
             wake()
             self.join(_SETTLE)
 
     def result(self, obligation: str) -> list[Job]:
         """Return the jobs, or fail when the call did not *obligation* well before the end."""
-        self.join(_PROMPT)
-        assert not self.is_alive(), f"a waiting dequeue did not {obligation} within {_PROMPT:g} s"
+        self.join(PROMPT)
+        assert not self.is_alive(), f"a waiting dequeue did not {obligation} within {PROMPT:g} s"
         if self._error is not None:
             raise self._error
         return self._jobs
