@@ -8,6 +8,9 @@ from work_core.errors import InvalidURL
 
 DEFAULT_TABLE = "work_job"
 
+TABLE_SUFFIXES = ("", "_semaphore", "_once", "_meta")
+"""What is appended to the name of the job table for each of the tables."""
+
 _IDENTIFIER = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,39}")
 
 

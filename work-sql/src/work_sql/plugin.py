@@ -23,8 +23,7 @@ def work_open_backend(url: str) -> Backend | None:
     """Open the backend for *url*; its driver is imported here and not before."""
     from work_sql.backend import SQLBackend
 
-    parsed = parse_url(url)
-    return SQLBackend(_OPENERS[parsed.owner](parsed), str(parsed))
+    return SQLBackend(open_store(url), str(parse_url(url)))
 
 
 @hookimpl
@@ -33,6 +32,19 @@ def work_backend_class(scheme: str) -> type[Backend] | None:
     from work_sql.backend import SQLBackend
 
     return SQLBackend if scheme in _OPENERS else None
+
+
+def open_store(url: str) -> Store:
+    """Return the store that *url* names.
+
+    Raises:
+        InvalidURL: when it names none of SQL, or has a part that is wrong.
+    """
+    parsed = parse_url(url)
+    opener = _OPENERS.get(parsed.owner)
+    if opener is None:
+        raise InvalidURL(f"{parsed} is no SQL backend; work-sql knows {', '.join(_OPENERS)}")
+    return opener(parsed)
 
 
 def _open_sqlite(url: URL) -> Store:

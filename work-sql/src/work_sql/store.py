@@ -10,7 +10,7 @@ from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from work_core.errors import WorkError
 
@@ -51,6 +51,13 @@ class Counts(NamedTuple):
     scheduled: int
     oldest: int | None
     exact: bool
+
+
+class Health(NamedTuple):
+    """How the tables are: numbers by name, and a sentence for each that needs somebody's attention."""
+
+    numbers: Mapping[str, int]
+    warnings: Sequence[str] = ()
 
 
 class Store(ABC):
@@ -153,6 +160,18 @@ class Store(ABC):
     @abstractmethod
     def watch(self, doorbell: Doorbell) -> None:
         """Ring *doorbell* from now on when another process may have changed a queue."""
+
+    @abstractmethod
+    def migrate(self) -> tuple[int, int]:
+        """Bring the tables to the version of this package; return the versions before and after."""
+
+    @abstractmethod
+    def migration_script(self, after: int) -> str:
+        """Return what leads from version *after* to that of this package. Needs no server."""
+
+    @abstractmethod
+    def health(self) -> Health:
+        """Return how the tables are."""
 
     @abstractmethod
     def close(self) -> None:

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
 
-from work_core.errors import BackendError
+from work_core.errors import BackendError, BackendUnavailable
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 
 def sqlalchemy_session(connection: Any) -> Any:
@@ -33,6 +37,20 @@ def sqlalchemy_connection(connection: Any) -> Any:
 
 def _is_sqlalchemy(connection: object) -> bool:
     return any(base.__module__.startswith("sqlalchemy.") for base in type(connection).__mro__)
+
+
+@contextmanager
+def sqlalchemy_errors() -> Iterator[None]:
+    """Raise SQLAlchemy's errors as ours, without the parameters that they print."""
+    try:
+        yield
+    except Exception as error:
+        if not _is_sqlalchemy(error):
+            raise
+        lost = getattr(error, "connection_invalidated", False)
+        kind = BackendUnavailable if lost else BackendError
+        reason = " ".join(str(getattr(error, "orig", None) or error).split())
+        raise kind(f"the statement failed in the caller's transaction: {reason}") from error
 
 
 def unusable(connection: object, expected: str) -> BackendError:

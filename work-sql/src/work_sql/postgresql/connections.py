@@ -69,7 +69,7 @@ class Connections:
 
     def _pool(self, synchronous_commit: str) -> QueuePool:
         pool = QueuePool(
-            lambda: self.connect(synchronous_commit=synchronous_commit),
+            lambda: self.connect(synchronous_commit=synchronous_commit),  # type: ignore[arg-type, return-value]
             pool_size=self._settings.pool_size,
             max_overflow=self._settings.pool_size,
             timeout=_CHECKOUT_TIMEOUT,

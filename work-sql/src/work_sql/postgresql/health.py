@@ -25,7 +25,7 @@ _QUERY = """
            pg_notification_queue_usage()"""
 
 
-class Health(NamedTuple):
+class TableHealth(NamedTuple):
     """The state of the job table.
 
     Attributes:
@@ -66,8 +66,8 @@ class Health(NamedTuple):
         return found
 
 
-def read_health(connection: psycopg.Connection, names: Names) -> Health:
+def read_health(connection: psycopg.Connection, names: Names) -> TableHealth:
     """Read the numbers of the job table; needs no special rights."""
     row = connection.execute(_QUERY, {"job": names.job}).fetchone()
     assert row is not None  # noqa: S101 - a select without a table has one row
-    return Health(*row)
+    return TableHealth(*row)

@@ -147,12 +147,21 @@ def migrate(connection: psycopg.Connection, names: Names) -> tuple[int, int]:
     """
     with connection.transaction():
         connection.execute("SELECT pg_advisory_xact_lock(%s)", [_LOCK])
+        _create_schema(connection, names)
         before = version(connection, names)
         if before > len(VERSIONS):
             raise wrong_version(names, before)
         for statement in statements(names, before):
             connection.execute(statement.encode())
     return before, len(VERSIONS)
+
+
+def _create_schema(connection: psycopg.Connection, names: Names) -> None:
+    if names.schema is None:
+        return
+    found = connection.execute("SELECT to_regnamespace(%s)", [f'"{names.schema}"']).fetchone()
+    if found is None or found[0] is None:
+        connection.execute(f'CREATE SCHEMA "{names.schema}"'.encode())
 
 
 def wrong_version(names: Names, found: int) -> BackendError:

@@ -14,13 +14,14 @@ from work_core.errors import WorkError
 
 from work_sql.postgresql import errors, schema
 from work_sql.postgresql.connections import Connections, Settings
+from work_sql.postgresql.health import read_health
 from work_sql.postgresql.listen import Listener
 from work_sql.postgresql.notify import Notifier
 from work_sql.postgresql.statements import BATCH, COUNT_LIMIT, Statements
 from work_sql.postgresql.transactions import Announcements, Statement, run
 from work_sql.postgresql.vacuum import Vacuum
 from work_sql.rows import set_aside_key
-from work_sql.store import Counts, Fetch, Place, Store
+from work_sql.store import Counts, Fetch, Health, Place, Store
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -137,7 +138,7 @@ class PostgresStore(Store):
         self._prepare()
         statement = Statement(self._sql.remove, self._sql.remove_for_sqlalchemy)
         return sum(
-            run(connection, statement, _pairs(namespace, pairs[i : i + BATCH])).count
+            run(connection, statement, _pairs(namespace, pairs[i : i + BATCH])).touched
             for i in range(0, len(pairs), BATCH)
         )
 
@@ -218,7 +219,7 @@ class PostgresStore(Store):
         self, namespace: str, key: str, holder: str, limit: int, at: int, until: int
     ) -> bool:
         """Lock the key, drop what has expired, and insert if there is room."""
-        values = {"namespace": namespace, "key": key, "holder": holder}
+        values: dict[str, Any] = {"namespace": namespace, "key": key, "holder": holder}
         values |= {"limit": limit, "at": at, "until": until}
 
         def take(connection: psycopg.Connection) -> bool:
@@ -266,6 +267,23 @@ class PostgresStore(Store):
             parameters = {"application_name": "work listen", **self._listen}
             connect = partial(self._connections.connect, synchronous_commit="off", **parameters)
             self._listener = Listener(connect, self._channel, doorbell)
+
+    def migrate(self) -> tuple[int, int]:
+        """Migrate under a lock, in one transaction."""
+        with self._connections.durable() as connection:
+            return schema.migrate(connection, self._names)
+
+    def migration_script(self, after: int) -> str:
+        """Return a transaction."""
+        return schema.script(self._names, after)
+
+    def health(self) -> Health:
+        """Read sizes, dead rows and what holds them."""
+        with self._connections.consuming() as connection:
+            found = read_health(connection, self._names)
+        numbers = found._asdict()
+        numbers["notification_queue_percent"] = round(100 * numbers.pop("notification_queue"))
+        return Health(numbers, found.warnings())
 
     def close(self) -> None:
         """End the threads and close the connections."""

@@ -8,7 +8,12 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import psycopg
 
-from work_sql.transactions import sqlalchemy_connection, sqlalchemy_session, unusable
+from work_sql.transactions import (
+    sqlalchemy_connection,
+    sqlalchemy_errors,
+    sqlalchemy_session,
+    unusable,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -30,19 +35,20 @@ def run(connection: object, statement: Statement, values: Mapping[str, Any]) -> 
         cursor = connection.cursor()
         cursor.execute(statement.psycopg.encode(), values)
         return Result(cursor.rowcount, cursor.fetchall() if cursor.description else [])
-    found = sqlalchemy_connection(connection)
-    if found is None or found.dialect.name != "postgresql":
-        raise unusable(connection, "a psycopg.Connection")
-    from sqlalchemy import text
+    with sqlalchemy_errors():
+        found = sqlalchemy_connection(connection)
+        if found is None or found.dialect.name != "postgresql":
+            raise unusable(connection, "a psycopg.Connection")
+        from sqlalchemy import text
 
-    done = found.execute(text(statement.sqlalchemy), dict(values))
-    return Result(done.rowcount, done.all() if done.returns_rows else [])
+        done = found.execute(text(statement.sqlalchemy), dict(values))
+        return Result(done.rowcount, done.all() if done.returns_rows else [])
 
 
 class Result(NamedTuple):
     """How many rows a statement touched, and which it returned."""
 
-    count: int
+    touched: int
     rows: Sequence[Any]
 
 

@@ -32,6 +32,8 @@ _LIBPQ = (
 )
 """What is handed on to libpq as it is."""
 
+_WHERE_THE_JOBS_ARE: dict[str, Any] | None = {}
+
 
 def open_store(url: URL) -> PostgresStore:
     """Return the store for *url*; the server need not be up.
@@ -62,7 +64,7 @@ def open_store(url: URL) -> PostgresStore:
             names,
             str(url),
             create=option("create", yes_or_no, True),
-            listen=option("listen", _listen, {}),
+            listen=option("listen", _listen, _WHERE_THE_JOBS_ARE),
             vacuum=option("vacuum", yes_or_no, True),
         )
 
@@ -95,4 +97,4 @@ def _listen(text: str) -> dict[str, Any] | None:
     host, _, port = text.rpartition(":")
     if host and port.isdecimal():
         return {"host": host, "port": int(port)}
-    return {} if yes_or_no(text) else None
+    return _WHERE_THE_JOBS_ARE if yes_or_no(text) else None

@@ -12,11 +12,11 @@ from work_sql.rows import set_aside_key
 from work_sql.sqlite.connections import Connections, is_busy
 from work_sql.sqlite.statements import COUNT_LIMIT, SCHEMA_VERSION, Statements
 from work_sql.sqlite.watch import Watch
-from work_sql.store import Counts, Fetch, Place, Store
-from work_sql.transactions import sqlalchemy_connection, unusable
+from work_sql.store import Counts, Fetch, Health, Place, Store
+from work_sql.transactions import sqlalchemy_connection, sqlalchemy_errors, unusable
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
     from contextlib import AbstractContextManager
 
     from work_sql.doorbell import Doorbell
@@ -70,7 +70,7 @@ class SQLiteStore(Store):
             with self._writing() as writer:
                 writer.executemany(self._sql.upsert, values)
         else:
-            _execute_many(connection, self._sql.upsert, values)
+            _execute(connection, self._sql.upsert, values)
 
     def exchange(
         self, namespace: str, pairs: Sequence[Pair], fetch: Fetch | None
@@ -91,19 +91,19 @@ class SQLiteStore(Store):
     def remove(self, namespace: str, pairs: Sequence[Pair], connection: object) -> int:
         """Delete one by one: the caller's connection may be of any driver."""
         values = [(identity, namespace, token) for identity, token in pairs]
-        return _execute_many(connection, self._sql.remove, values)
+        removed: int = _execute(connection, self._sql.remove, values).rowcount
+        return removed
 
     def present(self, namespace: str, ids: Sequence[str], connection: object) -> set[str]:
         """Look each id up."""
         if connection is None:
             with self._reading() as reader:
-                return {
-                    identity
-                    for identity in ids
-                    if reader.execute(self._sql.present, (identity, namespace)).fetchone()
-                }
-        execute = _executor(connection)
-        return {i for i in ids if execute(self._sql.present, (i, namespace)).fetchone()}
+                return self.present(namespace, ids, reader)
+        return {
+            identity
+            for identity in ids
+            if _execute(connection, self._sql.present, (identity, namespace)).fetchone()
+        }
 
     def rewrite(
         self, namespace: str, key: str, rows: Sequence[Row], tokens: Sequence[int]
@@ -212,6 +212,26 @@ class SQLiteStore(Store):
         """Start the thread that sees commits of other processes."""
         self._watcher = Watch(self._connections, doorbell)
 
+    def migrate(self) -> tuple[int, int]:
+        """Create the tables where there are none."""
+        with self._connections.reading() as reader:
+            before = 1 if reader.execute(self._sql.has_schema).fetchone() else 0
+        self._create_schema()
+        return before, SCHEMA_VERSION
+
+    def migration_script(self, after: int) -> str:
+        """Return the statements that create the tables."""
+        return "" if after else "".join(f"{statement};\n\n" for statement in self._sql.schema)
+
+    def health(self) -> Health:
+        """Return the size of the file."""
+        with self._reading() as reader:
+            pages, size, free = (
+                reader.execute(f"PRAGMA {name}").fetchone()[0]
+                for name in ("page_count", "page_size", "freelist_count")
+            )
+        return Health({"file_bytes": pages * size, "free_bytes": free * size})
+
     def close(self) -> None:
         """Stop the watch and close the connections."""
         if self._watcher is not None:
@@ -268,18 +288,16 @@ class SQLiteStore(Store):
             )
 
 
-def _executor(connection: object) -> Callable[..., Any]:
+def _execute(
+    connection: object, statement: str, values: tuple[Any, ...] | list[tuple[Any, ...]]
+) -> Any:
+    """Run *statement*, once or for each of a list of values, on the caller's *connection*."""
     if isinstance(connection, sqlite3.Connection):
-        return connection.execute
-    found = sqlalchemy_connection(connection)
-    if found is None or found.dialect.name != "sqlite":
-        raise unusable(connection, "a sqlite3.Connection")
-    execute: Callable[..., Any] = found.exec_driver_sql
-    return execute
-
-
-def _execute_many(connection: object, statement: str, values: list[tuple[Any, ...]]) -> int:
-    if isinstance(connection, sqlite3.Connection):
-        return connection.executemany(statement, values).rowcount
-    count: int = _executor(connection)(statement, values).rowcount
-    return count
+        if isinstance(values, list):
+            return connection.executemany(statement, values)
+        return connection.execute(statement, values)
+    with sqlalchemy_errors():
+        found = sqlalchemy_connection(connection)
+        if found is None or found.dialect.name != "sqlite":
+            raise unusable(connection, "a sqlite3.Connection")
+        return found.exec_driver_sql(statement, values)
