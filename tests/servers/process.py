@@ -34,7 +34,7 @@ def accepts_connections(port: int) -> bool:
 
 
 def missing_server(reason: str) -> NoReturn:
-    """Skip with *reason* where a person runs the tests; fail in CI, where every server must be there."""
+    """Skip with *reason* on a person's machine; fail in CI, where every server must be there."""
     if os.environ.get("CI") == "true":
         pytest.fail(f"{reason} (a missing server is a failure in CI)")
     pytest.skip(reason)

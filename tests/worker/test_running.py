@@ -8,8 +8,8 @@ import time
 from typing import TYPE_CHECKING
 
 import pytest
-
 from tests.worker.conftest import eventually, working
+
 from work_core import App, ConfigError, PluginError, Worker, hookimpl
 from work_core.errors import BackendUnavailable, WorkError
 from work_core.job import QueueName

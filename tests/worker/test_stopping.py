@@ -8,6 +8,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from tests.worker.conftest import eventually, working
+
 from work_core import App, Worker, hookimpl
 from work_core.job import QueueName, utc_now
 
@@ -149,7 +150,7 @@ def test_stopping_tells_plugins_which_jobs_were_returned(backend: MemoryBackend)
 def test_work_that_lost_its_lease_is_not_acked(
     app: App, backend: MemoryBackend, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """When somebody else leased the job meanwhile, this worker's end changes nothing and is told."""
+    """When somebody else has the lease, the end of this run changes nothing and is told."""
     queue = QueueName("test", "work")
     started, release = threading.Event(), threading.Event()
 

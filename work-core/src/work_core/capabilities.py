@@ -1,7 +1,7 @@
 """What some stores can do and others cannot emulate, one small ABC each.
 
-A backend has a capability by inheriting from its ABC: the class line is the list. Middleware asks once,
-at start, with ``require`` and never for a particular store.
+A backend has a capability by inheriting from its ABC: the class line is the list. Middleware asks
+once, at start, with ``require`` and never for a particular store.
 """
 
 from __future__ import annotations
@@ -95,8 +95,9 @@ class Semaphores(ABC):
     ) -> bool:
         """Take one of *limit* places under *key* until *until*, and tell whether there was one.
 
-        Places whose time is over at *at* are free. A *holder* that has a place keeps it, and its time
-        becomes *until*: that is how a place is renewed. (Go's key: ``{namespace}:lock:{key}``.)
+        Places whose time is over at *at* are free. A *holder* that has a place keeps it, and its
+        time becomes *until*: that is how a place is renewed. (Go's key:
+        ``{namespace}:lock:{key}``.)
         """
 
     @abstractmethod
@@ -125,8 +126,8 @@ class OnceKeys(ABC):
 class TransactionalEnqueue(ABC):
     """Enqueue and ack within a database transaction of the caller.
 
-    With a *connection* the call runs on it and never begins, commits, rolls back or retries: the jobs
-    exist if and only if the caller commits.
+    With a *connection* the call runs on it and never begins, commits, rolls back or retries: the
+    jobs exist if and only if the caller commits.
     """
 
     @abstractmethod

@@ -1,8 +1,8 @@
 """A lane: one queue of a worker, from the fetch to the ack.
 
-What the two kinds of lane (threads, event loop) share lives here: the fetch that carries the acks of what
-is done, the pace that decides how much to prefetch, what happens to a job after its handler, and giving
-back what was not started.
+What the two kinds of lane (threads, event loop) share lives here: the fetch that carries the acks
+of what is done, the pace that decides how much to prefetch, what happens to a job after its
+handler, and giving back what was not started.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 logger = logging.getLogger("work")
 
 LARGEST_BATCH = 100
-"""Jobs per fetch at most: batches of 100 already have 95 % of what batches of 1000 gain on Redis."""
+"""Jobs per fetch at most: larger batches gained less than 5 % more on Redis."""
 
 PREFETCH_WINDOW = 0.05
 """Seconds of work that a lane may hold in its buffer; more would keep jobs from idle workers."""
@@ -113,8 +113,8 @@ class Lane(ABC):
     def fetch(self, limit: int, wait: float) -> list[Job]:
         """Return at most *limit* newly leased jobs; what is done rides along.
 
-        Errors are reported and waited out: the caller just comes again. Only a backend that was closed
-        under the worker ends the lane.
+        Errors are reported and waited out: the caller just comes again. Only a backend that was
+        closed under the worker ends the lane.
         """
         request = DequeueRequest(
             self.queue, limit, self.lease, wait, self.backend, self.stores, self._idle
@@ -323,7 +323,7 @@ class Lane(ABC):
 
     @staticmethod
     def _take(source: deque[Job]) -> list[Job]:
-        # Popping one by one, other threads may append and take meanwhile: nothing is lost or doubled.
+        # One by one, since other threads append and take meanwhile: nothing is lost or doubled.
         taken: list[Job] = []
         try:
             while True:

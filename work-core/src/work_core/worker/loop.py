@@ -1,4 +1,4 @@
-"""The lane of async handlers: one event loop for all of them, fed in batches by a fetching thread."""
+"""The lane of async handlers: one event loop for all, fed in batches by a fetching thread."""
 
 from __future__ import annotations
 

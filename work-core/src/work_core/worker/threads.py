@@ -1,14 +1,16 @@
 """The lane of sync handlers: threads that run jobs from a buffer and take turns at fetching.
 
-No job is handed from thread to thread: a thread that finds the buffer empty becomes the fetcher, and then
-runs what it fetched. While handlers are short one thread does everything and the others sleep: under the
-GIL they could only get in its way. While handlers are long, as many threads are awake as there are jobs.
-A caretaker looks every few milliseconds whether a handler takes longer than it used to, and then wakes
-another thread, sends the acks that wait, or gives back what the buffer holds.
+No job is handed from thread to thread: a thread that finds the buffer empty becomes the fetcher,
+and then runs what it fetched. While handlers are short one thread does everything and the others
+sleep: under the GIL they could only get in its way. While handlers are long, as many threads are
+awake as there are jobs. A caretaker looks every few milliseconds whether a handler takes longer
+than it used to, and then wakes another thread, sends the acks that wait, or gives back what the
+buffer holds.
 """
 
 from __future__ import annotations
 
+import contextvars
 import threading
 import time
 from collections import deque
@@ -65,7 +67,7 @@ class ThreadLane(Lane):
             self._called.notify_all()
 
     def join(self, timeout: float) -> bool:
-        """Wait up to *timeout* seconds for the running jobs; tell whether all threads have ended."""
+        """Wait up to *timeout* seconds for what runs; tell whether all threads have ended."""
         deadline = time.monotonic() + timeout
         for thread in list(self._threads):
             thread.join(max(0.0, deadline - time.monotonic()))
@@ -86,7 +88,8 @@ class ThreadLane(Lane):
         """Fetch and run one job in the calling thread; tell whether there was one."""
         jobs = self.fetch(1, 0.0)
         for job in jobs:
-            self._run(job, threading.get_ident(), time.monotonic())
+            # In a context of its own, so that the caller's thread forgets the job afterwards.
+            contextvars.copy_context().run(self._run, job, threading.get_ident(), time.monotonic())
         self.flush()
         return bool(jobs)
 

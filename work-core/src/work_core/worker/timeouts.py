@@ -1,8 +1,8 @@
 """Ending sync handlers that overrun: an exception raised in their thread.
 
 Python delivers it at the next bytecode of that thread, so a handler inside a long C call (a socket
-without a timeout, ``time.sleep``) is ended only when that call returns. Where that is not enough, run
-with ``--processes``: the supervisor replaces a child that overruns.
+without a timeout, ``time.sleep``) is ended only when that call returns. Where that is not enough,
+run with ``--processes``: the supervisor replaces a child that overruns.
 """
 
 from __future__ import annotations

@@ -43,7 +43,8 @@ class Worker:
     Args:
         app: whose tasks are run, with its backend and plug-ins.
         queues: only these queue ids; all queues of the app's tasks by default.
-        concurrency: jobs at once per queue, where the task does not say; 10 threads by default, or 100
+        concurrency: jobs at once per queue, where the task does not say; 10 threads by default,
+        or 100
             at once on the event loop for async tasks.
         grace: seconds that running jobs get to end when the worker stops.
 
@@ -153,7 +154,7 @@ class Worker:
             lane.start()
 
     def stop(self) -> None:
-        """Stop fetching, give running jobs their grace, give the rest back, and settle what is done."""
+        """Stop fetching, give the rest back, let running jobs have their grace, and settle."""
         for lane in self._lanes:
             lane.stop()
         deadline = time.monotonic() + self.grace
