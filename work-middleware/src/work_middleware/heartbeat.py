@@ -64,11 +64,12 @@ class Heartbeat:
             self._shortest = context.lease
             self._background.wake()
         # Setting a key needs no lock, and a job may run here twice once its lease was lost.
-        self._running[id(context)] = job, context
+        run = id(context)
+        self._running[run] = job, context
         try:
             return (yield)
         finally:
-            del self._running[id(context)]
+            del self._running[run]
 
     def beat(self) -> float:
         """Extend the leases that are due, and return for how many seconds to rest."""

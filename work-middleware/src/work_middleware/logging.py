@@ -37,6 +37,7 @@ class Logging:
             raise ConfigError(f"success must be one of {', '.join(_LEVELS)}, not {success!r}")
         self.success: int = getattr(logging, success)
         self._logger = logging.getLogger(text("logger", logger))
+        self._is_enabled_for = self._logger.isEnabledFor
 
     @hookimpl(wrapper=True, tryfirst=True)
     def work_handle(self, job: Job, context: HandleContext) -> Generator[None, object, object]:
@@ -47,7 +48,7 @@ class Logging:
         except (Exception, SystemExit) as error:
             self._log_failure(job, context, perf_counter() - began, error)
             raise
-        if self._logger.isEnabledFor(self.success):
+        if self._is_enabled_for(self.success):
             self._log(self.success, "done", job, context, perf_counter() - began)
         return result
 
@@ -69,7 +70,7 @@ class Logging:
                 },
             )
             raise
-        if self._logger.isEnabledFor(self.success):
+        if self._is_enabled_for(self.success):
             self._log_enqueued(batch, stored)
         return stored
 
@@ -85,7 +86,7 @@ class Logging:
             level, what = self.success, "left leased"
         else:
             level, what = logging.WARNING, "failed"
-        if self._logger.isEnabledFor(level):
+        if self._is_enabled_for(level):
             self._log(level, what, job, context, duration, error=error)
 
     def _log(

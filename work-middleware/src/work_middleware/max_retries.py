@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Generator
 
     from work_core.job import Job
+    from work_core.middleware import HandleContext
 
 
 class MaxRetries:
@@ -31,7 +32,7 @@ class MaxRetries:
         self.crashes = limit if crashes is None else whole_number("crashes", crashes, least=0)
 
     @hookimpl(wrapper=True)
-    def work_handle(self, job: Job) -> Generator[None, object, object]:
+    def work_handle(self, job: Job, context: HandleContext) -> Generator[None, object, object]:  # noqa: ARG002 - taking all arguments is the fastest
         """Turn the failure that is one too many into ``Discard``."""
         vanished = job.deliveries - 1
         if vanished > 0 and (vanished > self.crashes or vanished + job.retries > self.limit):
