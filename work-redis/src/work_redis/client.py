@@ -1,75 +1,131 @@
-"""Run scripts on the server that owns a queue: connections, retries and errors."""
+"""Run scripts on the server that owns a namespace: connections, retries and errors."""
 
 from __future__ import annotations
 
+import itertools
+import os
 import random
+import secrets
 import time
+import weakref
 from collections import defaultdict, deque
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from work_core.errors import BackendClosed
 
 from work_redis.failures import FAILURES, REFUSED, may_pass, translate
 from work_redis.link import Link
+from work_redis.watcher import Watcher
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from work_redis.scripts import Script
     from work_redis.topology import Place, Topology
+
+
+T = TypeVar("T")
 
 RETRIES = 3
 _FIRST_PAUSE = 0.05
 
 
 class Client:
-    """Links to the servers of one topology; safe from any thread.
+    """Links to the servers of one topology; safe from any thread and across fork.
 
     A link is taken, used by one thread, and given back; there are as many as threads that call at once.
+
+    Args:
+        server: the URL without its secrets, for messages.
+        tracking: whether to ask servers for pushes; without, a waiting dequeue polls.
+        poll_interval: how often it then looks, in seconds.
     """
 
-    def __init__(self, topology: Topology, server: str) -> None:
+    def __init__(
+        self, topology: Topology, server: str, *, tracking: bool, poll_interval: float
+    ) -> None:
+        self.server = server
+        self.tracking = tracking
+        self.poll_interval = poll_interval
         self._topology = topology
-        self._server = server
-        self._idle: defaultdict[Place, deque[Link]] = defaultdict(deque)
         self._closed = False
+        self.start_afresh()
+        _clients.add(self)
+
+    def start_afresh(self) -> None:
+        """Forget all links and waiting threads: they are of a parent process, or there are none yet."""
+        self._topology.forget()
+        self._idle: defaultdict[Place, deque[Link]] = defaultdict(deque)
+        self._mark = secrets.token_hex(6)
+        self._numbers = itertools.count()
+        self.watchers: set[Watcher] = set()
+        self.wakes = 0
+
+    def new_token(self) -> str:
+        """Return a text that no other call in any process gets."""
+        return f"{self._mark}-{next(self._numbers)}"
 
     def run(
-        self, script: Script, keys: tuple[bytes, ...], arguments: list[Any], *, again: bool
+        self,
+        script: Script,
+        namespace: str,
+        keys: tuple[bytes, ...],
+        arguments: list[Any],
+        *,
+        again: bool,
     ) -> Any:
-        """Run *script* and return its reply; with *again* it is harmless to run it twice.
+        """Run *script* and return its reply; see ``use``."""
+        return self.use(namespace, lambda link: link.run(script, keys, arguments), again=again)
+
+    def use(self, namespace: str, call: Callable[[Link], T], *, again: bool) -> T:
+        """Return what *call* returns for a link to the owner of *namespace*.
+
+        Args:
+            again: whether it does no harm to call twice, as after an answer that never arrived.
 
         Raises:
             BackendUnavailable: when the same call may succeed later.
             BackendError: when it cannot.
         """
+
+        def once() -> T:
+            link = self.take(namespace)
+            try:
+                result = call(link)
+            except BaseException:
+                link.close()
+                raise
+            self.give(link)
+            return result
+
+        return self.attempt(once, again=again)
+
+    def attempt(self, call: Callable[[], T], *, again: bool) -> T:
+        """Return what *call* returns, calling it again after a failure where that does no harm."""
         failures = 0
         while True:
             try:
-                return self._run_once(script, keys, arguments)
+                return call()
             except FAILURES as error:
                 failures += 1
                 if may_pass(error):
                     self._distrust()
                 repeatable = isinstance(error, REFUSED) or (again and may_pass(error))
-                if not repeatable or failures > RETRIES:
-                    raise translate(error, self._server) from error
+                if not repeatable or failures > RETRIES or self._closed:
+                    raise translate(error, self.server) from error
+            # Jitter, so that a thousand clients of a server that came back do not arrive as one.
             time.sleep(_FIRST_PAUSE * 2**failures * random.random())
 
-    def _run_once(self, script: Script, keys: tuple[bytes, ...], arguments: list[Any]) -> Any:
-        place = self._topology.locate(keys[0])
-        link = self.take(place)
-        try:
-            reply = link.run(script, keys, arguments)
-        except BaseException:
-            link.close()
-            raise
-        self.give(place, link)
-        return reply
+    def watch(self, namespace: str, wakes: int) -> Watcher:
+        """Return what a dequeue needs to wait; *wakes* is our count of them when it began."""
+        return Watcher(self, namespace, wakes)
 
-    def take(self, place: Place) -> Link:
-        """Return a link to *place* for the caller alone."""
+    def take(self, namespace: str) -> Link:
+        """Return a link to the owner of *namespace*, for the caller alone."""
         if self._closed:
-            raise BackendClosed(f"{self._server} was closed; open it again")
+            raise BackendClosed(f"{self.server} was closed; open it again")
+        place = self._topology.locate(namespace)
         idle = self._idle[place]
         with suppress(IndexError):
             while True:
@@ -77,23 +133,34 @@ class Client:
                 if link.is_sound():
                     return link
                 link.close()
-        return Link(self._topology.connection(place))
+        return self._connect(place)
 
-    def give(self, place: Place, link: Link) -> None:
-        """Take *link* back for the next caller."""
+    def give(self, link: Link) -> None:
+        """Keep *link* for the next caller."""
+        link.rest()
         if self._closed:
             link.close()
         else:
-            self._idle[place].append(link)
+            self._idle[link.place].append(link)
 
-    def _distrust(self) -> None:
-        # One connection broke: the others of this server, and what we know of its place, are suspect too.
-        self._topology.forget()
-        self._close_idle()
+    def wake(self) -> None:
+        """Make every dequeue that waits return."""
+        self.wakes += 1
+        for watcher in list(self.watchers):
+            watcher.ring()
 
     def close(self) -> None:
-        """Close all links."""
+        """Close all links; those in use close when they are given back."""
         self._closed = True
+        self._close_idle()
+        self.wake()
+
+    def _connect(self, place: Place) -> Link:
+        return Link(self._topology.connect(place), place)
+
+    def _distrust(self) -> None:
+        # One link broke: the others, and what we know of the server's place, are suspect too.
+        self._topology.forget()
         self._close_idle()
 
     def _close_idle(self) -> None:
@@ -101,3 +168,16 @@ class Client:
             with suppress(IndexError):
                 while True:
                     idle.pop().close()
+
+
+_clients: weakref.WeakSet[Client] = weakref.WeakSet()
+
+
+def _leave_the_parents_links() -> None:
+    # A socket that two processes write to mixes their commands: the child makes its own.
+    for client in list(_clients):
+        client.start_afresh()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_leave_the_parents_links)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from redis import exceptions as redis
 from work_core.errors import BackendError, BackendUnavailable
 
-FAILURES = (redis.RedisError, OSError)
+FAILURES = (redis.RedisError, redis.RedisClusterException, OSError)
 """What redis-py raises for a call that failed."""
 
 REFUSED = (redis.MovedError, redis.ReadOnlyError)
@@ -22,6 +22,7 @@ _PASSING = (
     redis.AskError,
     redis.MovedError,
     redis.OutOfMemoryError,
+    redis.RedisClusterException,
     OSError,
 )
 

@@ -31,3 +31,13 @@ def invalid_key(queue: QueueName) -> bytes:
 def job_prefix(namespace: str) -> bytes:
     """Return what the keys of all jobs of *namespace* begin with; the id follows."""
     return encode(f"{namespace}:job:")
+
+
+def lock_key(namespace: str, key: str) -> bytes:
+    """Return the key of the sorted set that holds the holders of *key* by the end of their places."""
+    return encode(f"{namespace}:lock:{key}")
+
+
+def once_key(namespace: str, key: str) -> bytes:
+    """Return the key whose value says who claimed *key* and until when."""
+    return encode(f"{namespace}:unique:{key}")

@@ -1,25 +1,39 @@
-"""The entry point of redis://, rediss:// and unix://."""
+"""The entry point of all schemes of this package."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
 from work_core.hookspecs import hookimpl
+from work_core.url import parse_url
 
 from work_redis.backend import RedisBackend
-from work_redis.opening import open_redis
+from work_redis.opening import open_client
+from work_redis.scores import EXACT, WHOLE_SECONDS
 
 if TYPE_CHECKING:
     from work_core.backend import Backend
+
+    from work_redis.scores import Scores
 
 
 @hookimpl
 def work_open_backend(url: str) -> Backend:
     """Open the backend that *url* names."""
-    return open_redis(url)
+    parts = parse_url(url)
+    with parts.options() as option:
+        scores = option("compat", _compat, EXACT)
+        client = open_client(parts, parts.scheme, option)
+    return RedisBackend(client, scores)
 
 
 @hookimpl
 def work_backend_class(scheme: str) -> type[Backend]:  # noqa: ARG001 - one class for all schemes
-    """Return the class behind the scheme."""
+    """Return the class behind *scheme*."""
     return RedisBackend
+
+
+def _compat(text: str) -> Scores:
+    if text != "go":
+        raise ValueError("expected go")
+    return WHOLE_SECONDS

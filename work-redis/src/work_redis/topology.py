@@ -1,57 +1,148 @@
-"""Where the server that owns a key is: one place, a Sentinel's primary, or a node of a cluster."""
+"""Where the server that owns a namespace is: one place, a Sentinel's primary, or a node of a cluster."""
 
 from __future__ import annotations
 
+import re
 from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING, Any
 
-from redis.connection import Connection
+from redis.cluster import ClusterNode, RedisCluster
+from redis.exceptions import ResponseError
+from redis.sentinel import Sentinel
+from work_core.errors import ConfigError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from redis.connection import AbstractConnection
 
 Place = tuple[str, int]
 
+_HASH_TAG = re.compile(r"[^{]*\{[^}]+\}")
+
 
 class Topology(ABC):
-    """Say where a key lives and make connections to there."""
+    """Say where a namespace lives and connect to there."""
 
     def __init__(
         self, connection_class: type[AbstractConnection], options: Mapping[str, Any]
     ) -> None:
         self._connection_class = connection_class
-        self._options = options
+        self._options = dict(options)
+        self._protocol = 3
 
     @abstractmethod
-    def locate(self, key: bytes) -> Place:
-        """Return the place of the server that owns *key*, asking around where it is not known."""
-
-    def connection(self, place: Place) -> AbstractConnection:
-        """Return a new connection to *place*, not yet connected."""
-        host, port = place
-        return self._connection_class(host=host, port=port, **self._options)
+    def locate(self, namespace: str) -> Place:
+        """Return the place of the server that owns *namespace*, asking around where it is not known."""
 
     @abstractmethod
     def forget(self) -> None:
         """Ask around again before the next answer: the last one led nowhere."""
 
+    def connect(self, place: Place) -> AbstractConnection:
+        """Return a new connection to *place*; in RESP2, without pushes, where RESP3 is refused."""
+        try:
+            return self._connect(place)
+        except ResponseError:
+            if self._protocol == 2:
+                raise
+            self._protocol = 2
+            return self._connect(place)
+
+    def _connect(self, place: Place) -> AbstractConnection:
+        connection = self._connection_class(
+            **self._address(place), **self._options, protocol=self._protocol
+        )
+        connection.connect()
+        return connection
+
+    def _address(self, place: Place) -> dict[str, Any]:
+        return {"host": place[0], "port": place[1]}
+
 
 class SingleServer(Topology):
-    """One server that never moves."""
+    """One server that stays where it is; the options hold its address."""
 
-    def locate(self, key: bytes) -> Place:  # noqa: ARG002 - every key lives here
-        """Return the empty place: the options hold the address."""
+    def locate(self, namespace: str) -> Place:  # noqa: ARG002 - all namespaces live here
+        """Return a name for the one place."""
         return ("", 0)
-
-    def connection(self, place: Place) -> AbstractConnection:  # noqa: ARG002 - see locate
-        """Return a new connection to the server."""
-        return self._connection_class(**self._options)
 
     def forget(self) -> None:
         """Do nothing."""
 
+    def _address(self, place: Place) -> dict[str, Any]:  # noqa: ARG002 - there is only one
+        return {}
 
-def open_topology(host: str, port: int, options: Mapping[str, Any]) -> Topology:
-    return SingleServer(Connection, {"host": host, "port": port, **options})
+
+class SentinelPrimary(Topology):
+    """The server that the Sentinels of *hosts* call the primary of *service*."""
+
+    def __init__(
+        self,
+        hosts: Sequence[Place],
+        service: str,
+        sentinel_options: Mapping[str, Any],
+        connection_class: type[AbstractConnection],
+        options: Mapping[str, Any],
+    ) -> None:
+        super().__init__(connection_class, options)
+        self._sentinel = Sentinel(hosts, sentinel_kwargs=dict(sentinel_options))
+        self._service = service
+        self._primary: Place | None = None
+
+    def locate(self, namespace: str) -> Place:  # noqa: ARG002 - all namespaces live on the primary
+        """Return the primary."""
+        primary = self._primary
+        if primary is None:
+            primary = self._primary = self._sentinel.discover_master(self._service)
+        return primary
+
+    def forget(self) -> None:
+        """Ask the Sentinels again next time."""
+        self._primary = None
+
+
+class ClusterNodes(Topology):
+    """The node that owns the slot of a namespace's hash tag, in the cluster of *hosts*."""
+
+    def __init__(
+        self,
+        hosts: Sequence[Place],
+        cluster_options: Mapping[str, Any],
+        connection_class: type[AbstractConnection],
+        options: Mapping[str, Any],
+    ) -> None:
+        super().__init__(connection_class, options)
+        self._hosts = hosts
+        self._cluster_options = dict(cluster_options)
+        self._places: dict[str, Place] = {}
+        self._cluster: RedisCluster | None = None
+
+    def locate(self, namespace: str) -> Place:
+        """Return the node of *namespace*.
+
+        Raises:
+            ConfigError: when the namespace has no hash tag, so that its keys would be scattered.
+        """
+        places = self._places
+        if namespace not in places:
+            if not _HASH_TAG.match(namespace):
+                raise ConfigError(
+                    f"namespace {namespace!r} has no hash tag, so a cluster would scatter its keys over "
+                    f"its nodes; write it as '{{{namespace}}}'"
+                )
+            node = self._open().get_node_from_key(namespace)
+            places[namespace] = (node.host, node.port)
+        return places[namespace]
+
+    def forget(self) -> None:
+        """Read the map of slots again next time."""
+        self._places = {}
+        self._cluster = None
+
+    def _open(self) -> RedisCluster:
+        cluster = self._cluster
+        if cluster is None:
+            nodes = [ClusterNode(host, port) for host, port in self._hosts]
+            cluster = self._cluster = RedisCluster(startup_nodes=nodes, **self._cluster_options)
+        return cluster

@@ -20,6 +20,7 @@ if #done > 0 then
 end
 
 local leased, set_aside, scores = {}, {}, {}
+local first_lease = lease_text(token, lease_end, 1)
 local due = limit > 0 and redis.call('ZRANGEBYSCORE', queue, '-inf', now, 'LIMIT', 0, limit) or {}
 for _, key in ipairs(due) do
   local fields = redis.pcall('HMGET', key, 'msgpack', 'lease')
@@ -30,12 +31,13 @@ for _, key in ipairs(due) do
     redis.call('ZADD', invalid, now, key)
     set_aside[#set_aside + 1] = key
   elseif fields[1] then
-    local _, deliveries
+    local deliveries, text = 1, first_lease
     if fields[2] then
-      _, deliveries = lease_of(queue, key)
+      local _, before = lease_of(queue, key)
+      deliveries = (before or 0) + 1
+      text = lease_text(token, lease_end, deliveries)
     end
-    deliveries = (deliveries or 0) + 1
-    set_lease(key, token, lease_end, deliveries)
+    redis.call('HSET', key, 'lease', text)
     scores[#scores + 1] = lease_end
     scores[#scores + 1] = key
     leased[#leased + 1] = key

@@ -1,0 +1,2 @@
+-- KEYS[1] holders. ARGV: holder.
+redis.call('ZREM', KEYS[1], ARGV[1])

@@ -1,0 +1,67 @@
+"""What every part of the backend stands on."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from work_core.codec import decode_job
+from work_core.errors import InvalidRecord
+
+from work_redis.keys import encode, job_prefix
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from work_core.job import Job
+
+    from work_redis.client import Client
+    from work_redis.scores import Scores
+
+T = TypeVar("T")
+
+CHUNK = 500
+"""How many jobs one script handles at most: enough to pay for the trip, and the server is soon free again.
+
+Lua's ``unpack`` would fail above 3999, after half of the script's work.
+"""
+
+
+class Store:
+    """A client, and the way in which times become scores."""
+
+    def __init__(self, client: Client, scores: Scores) -> None:
+        self._client = client
+        self._scores = scores
+
+
+def chunks(items: Sequence[T]) -> Iterator[Sequence[T]]:
+    """Yield *items* in order, at most ``CHUNK`` at a time."""
+    for start in range(0, len(items), CHUNK):
+        yield items[start : start + CHUNK]
+
+
+def job_keys(namespace: str, ids: Sequence[str]) -> list[bytes]:
+    """Return the key of the job of each id."""
+    prefix = job_prefix(namespace)
+    return [prefix + encode(name) for name in ids]
+
+
+def held(prefix: bytes, jobs: Sequence[Job]) -> list[Any]:
+    """Return key and lease token of each of *jobs*, as the scripts expect them."""
+    arguments: list[Any] = []
+    for job in jobs:
+        lease = job.lease
+        arguments += (prefix + encode(job.id), lease.token if lease is not None else "")
+    return arguments
+
+
+def decode_at(prefix: bytes, key: bytes, record: bytes) -> Job:
+    """Return the job in *record*, which was found at *key*.
+
+    Raises:
+        InvalidRecord: also when it is another job's, for that could never be acked.
+    """
+    job = decode_job(record)
+    if prefix + encode(job.id) != key:
+        raise InvalidRecord(f"its id is {job.id!r}, which is not that of its key", record=record)
+    return job
