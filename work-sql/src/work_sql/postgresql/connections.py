@@ -2,24 +2,18 @@
 
 from __future__ import annotations
 
-import os
 import select
-import threading
-from contextlib import contextmanager
+from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import psycopg
 from psycopg.types.numeric import Int8BinaryDumper
-from sqlalchemy import event
-from sqlalchemy.exc import DisconnectionError
-from sqlalchemy.exc import TimeoutError as PoolTimeout
-from sqlalchemy.pool import QueuePool
-from work_core.errors import BackendClosed, BackendUnavailable
+
+from work_sql.pool import Pool
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
-
-_CHECKOUT_TIMEOUT = 30.0
+    from collections.abc import Mapping
+    from contextlib import AbstractContextManager
 
 # Each statement has one good plan, a walk along an index, whatever the statistics of a table that is empty
 # now and full in a minute: sorting the backlog instead costs 25 ms per fetch at 30,000 jobs.
@@ -58,26 +52,16 @@ class Connections:
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
-        self._closed = False
-        self._lock = threading.Lock()
-        self._start()
-
-    def _start(self) -> None:
-        self._process = os.getpid()
         self._durable = self._pool("on")
-        self._consuming = self._durable if self._settings.durable_acks else self._pool("off")
+        self._consuming = self._durable if settings.durable_acks else self._pool("off")
 
-    def _pool(self, synchronous_commit: str) -> QueuePool:
-        pool = QueuePool(
-            lambda: self.connect(synchronous_commit=synchronous_commit),  # type: ignore[arg-type, return-value]
-            pool_size=self._settings.pool_size,
-            max_overflow=self._settings.pool_size,
-            timeout=_CHECKOUT_TIMEOUT,
-            reset_on_return=None,
-            use_lifo=True,
+    def _pool(self, synchronous_commit: str) -> Pool[psycopg.Connection]:
+        return Pool(
+            partial(self.connect, synchronous_commit=synchronous_commit),
+            size=self._settings.pool_size,
+            ended=_ended,
+            broken=lambda connection: connection.closed,
         )
-        event.listen(pool, "checkout", _refuse_broken)
-        return pool
 
     def connect(self, *, synchronous_commit: str, **parameters: Any) -> psycopg.Connection:
         """Open a connection of its own.
@@ -99,62 +83,27 @@ class Connections:
         connection.adapters.register_dumper(int, Int8BinaryDumper)
         return connection
 
-    @contextmanager
-    def durable(self) -> Iterator[psycopg.Connection]:
-        """Yield a connection for what must not be lost."""
-        self._check()
-        with _checked_out(self._durable) as connection:
-            yield connection
+    def durable(self) -> AbstractContextManager[psycopg.Connection]:
+        """Lend a connection for what must not be lost."""
+        return self._durable.connection()
 
-    @contextmanager
-    def consuming(self) -> Iterator[psycopg.Connection]:
-        """Yield a connection for what may happen twice."""
-        self._check()
-        with _checked_out(self._consuming) as connection:
-            yield connection
-
-    def _check(self) -> None:
-        if self._closed:
-            raise BackendClosed("the connections to PostgreSQL are closed")
-        if self._process != os.getpid():
-            with self._lock:
-                if self._process != os.getpid():
-                    # Closing them here would end the parent's sessions.
-                    self._durable.dispose = self._consuming.dispose = lambda: None  # type: ignore[method-assign]
-                    self._inherited = (self._durable, self._consuming)
-                    self._start()
+    def consuming(self) -> AbstractContextManager[psycopg.Connection]:
+        """Lend a connection for what may happen twice."""
+        return self._consuming.connection()
 
     def close(self) -> None:
-        """Close all connections that are not in use; those in use close when they are given back."""
-        self._closed = True
-        self._durable.dispose()
-        self._consuming.dispose()
+        """Close all connections."""
+        self._durable.close()
+        self._consuming.close()
 
 
-@contextmanager
-def _checked_out(pool: QueuePool) -> Iterator[psycopg.Connection]:
-    try:
-        pooled = pool.connect()
-    except PoolTimeout as error:
-        raise BackendUnavailable(
-            f"no connection was free for {_CHECKOUT_TIMEOUT:g} s; raise pool_size="
-        ) from error
-    connection = pooled.driver_connection
-    assert isinstance(connection, psycopg.Connection)  # noqa: S101 - tells mypy what the pool holds
-    try:
-        yield connection
-    finally:
-        if connection.closed:
-            pooled.invalidate()
-        pooled.close()
+def _ended(connection: psycopg.Connection) -> bool:
+    """Tell whether there is something to read: an idle session has nothing to say but goodbye.
 
-
-def _refuse_broken(connection: Any, _record: object, _pooled: object) -> None:
-    """Have the pool replace a connection that the server has closed while nobody used it.
-
-    An idle connection has nothing to read unless it was ended: looking costs 2 us, a ping a round trip.
+    Looking costs 2 us, a ping a round trip.
     """
+    if connection.closed:
+        return True
     poll = select.poll()
     poll.register(connection.fileno(), select.POLLIN)
-    if poll.poll(0):
-        raise DisconnectionError
+    return bool(poll.poll(0))
