@@ -11,7 +11,7 @@ import pytest
 from tests.worker.conftest import eventually, working
 
 from work_core import App, ConfigError, PluginError, Worker, hookimpl
-from work_core.errors import BackendUnavailable, WorkError
+from work_core.errors import BackendUnavailable, PayloadTooLarge, WorkError
 from work_core.job import QueueName
 from work_core.memory import MemoryBackend
 
@@ -436,3 +436,67 @@ def test_a_closed_backend_does_not_hang_the_drain(app: App, backend: MemoryBacke
     backend.close()
     with pytest.raises(WorkError, match="had to stop"):
         Worker(app).drain()
+
+
+def test_a_strict_worker_serves_queues_in_order(app: App) -> None:
+    """A lesser queue gets its turn only when those before it have nothing left."""
+    order: list[str] = []
+
+    @app.task
+    def low() -> None:
+        order.append("low")
+
+    @app.task
+    def high() -> None:
+        order.append("high")
+
+    low.enqueue_many([()] * 50)
+    high.enqueue_many([()] * 200)
+    worker = Worker(app, queues=["high", "low"], concurrency=1, strict=True)
+
+    assert worker.drain() == 250
+    assert order == ["high"] * 200 + ["low"] * 50
+
+
+def test_a_strict_worker_serves_the_last_queue_while_the_first_is_idle(app: App) -> None:
+    """An idle queue of high rank holds nobody up."""
+    ran: list[int] = []
+
+    @app.task
+    def high() -> None: ...
+
+    @app.task
+    def low() -> None:
+        ran.append(1)
+
+    with working(app, queues=["high", "low"], strict=True):
+        low.enqueue()
+        eventually(lambda: ran == [1], timeout=4)
+
+
+class Picky(MemoryBackend):
+    """A store that refuses jobs whose last error is long, as one with a size limit does."""
+
+    def reschedule(self, queue: QueueName, jobs: Sequence[Job]) -> list[Job]:
+        """Refuse the whole call for one job that is too large."""
+        if any(len(job.last_error) > 1000 for job in jobs):
+            raise PayloadTooLarge("a job of 1 MiB is too large")
+        return super().reschedule(queue, jobs)
+
+
+def test_a_job_that_the_store_refuses_to_take_back_does_not_stop_the_others(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """One failed job that has become too large is left to its lease; its neighbours go on."""
+    store = Picky()
+    app = App(store, namespace="test", plugins=[])
+
+    @app.task
+    def fail(size: int) -> None:
+        raise ValueError("x" * size)
+
+    fail.enqueue_many([(10,), (2000,), (10,)])
+
+    assert Worker(app, concurrency=1).drain() == 3
+    assert sorted(job.retries for job in store.jobs(QueueName("test", "fail")).jobs) == [0, 1, 1]
+    assert "cannot be rescheduled and returns when its lease ends" in caplog.text

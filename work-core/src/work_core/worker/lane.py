@@ -16,7 +16,7 @@ from collections import deque
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from work_core.errors import BackendClosed, BackendUnavailable
+from work_core.errors import BackendClosed, BackendError, BackendUnavailable
 from work_core.middleware import DequeueRequest, HandleContext, fold
 from work_core.retry import SUCCESS, Decision, Outcome, apply, decide
 
@@ -40,6 +40,9 @@ PREFETCH_WINDOW = 0.05
 
 IDLE_WAIT = 5.0
 """Seconds that one fetch may wait inside the store for a job."""
+
+TURN = 0.01
+"""Seconds after which a lane looks again whether it is its turn, where queues have a strict order."""
 
 LONGEST_BACKOFF = 15.0
 """Seconds at most between two attempts to reach a store that is away."""
@@ -74,6 +77,8 @@ class Lane(ABC):
         self.last_end = 0.0
         self.failure: Exception | None = None
         self.on_empty: Callable[[], None] = _nothing
+        self.superiors: Sequence[Lane] = ()
+        self._asked = 0.0
         self._hooks = hooks
         self._dequeue = fold(hooks.work_dequeue, self._exchange)
         self._done: deque[Job] = deque()
@@ -116,10 +121,13 @@ class Lane(ABC):
         Errors are reported and waited out: the caller just comes again. Only a backend that was
         closed under the worker ends the lane.
         """
+        if self.superiors and any(lane.has_work() for lane in self.superiors):
+            self.stopping.wait(TURN)
+            return []
         request = DequeueRequest(
             self.queue, limit, self.lease, wait, self.backend, self.stores, self._idle
         )
-        began = time.monotonic()
+        self._asked = began = time.monotonic()
         try:
             if self._back:
                 self._reschedule()
@@ -137,6 +145,11 @@ class Lane(ABC):
             self._pause(request)
         return jobs
 
+    def has_work(self) -> bool:
+        """Tell whether this queue has jobs, as far as this worker knows, before a lesser one's turn."""
+        waits_in_vain = self._idle or time.monotonic() - self._asked > TURN
+        return self.busy() or not waits_in_vain
+
     def _exchange(self, request: DequeueRequest) -> list[Job]:
         done = self._take(self._done)
         try:
@@ -151,8 +164,7 @@ class Lane(ABC):
         except BaseException:
             self._done.extendleft(reversed(done))
             raise
-        if lost:
-            self._tell_lost(lost, "ack")
+        self._tell_lost(lost, "ack")
         return jobs
 
     def _pause(self, request: DequeueRequest) -> None:
@@ -275,18 +287,34 @@ class Lane(ABC):
         except BaseException:
             self._done.extendleft(reversed(done))
             raise
-        if lost:
-            self._tell_lost(lost, "ack")
+        self._tell_lost(lost, "ack")
 
     def _reschedule(self) -> None:
         back = self._take(self._back)
         try:
             lost = self.backend.reschedule(self.queue, back)
-        except BaseException:
-            self._back.extendleft(reversed(back))
-            raise
-        if lost:
+        except BackendError as error:
+            if isinstance(error, BackendUnavailable):
+                self._back.extendleft(reversed(back))
+                raise
+            self._reschedule_singly(back)
+        else:
             self._tell_lost(lost, "reschedule")
+
+    def _reschedule_singly(self, back: list[Job]) -> None:
+        """Find the job that the store refuses, so that it does not hold up the others for ever."""
+        for job in back:
+            try:
+                self._tell_lost(self.backend.reschedule(self.queue, [job]), "reschedule")
+            except BackendUnavailable:
+                self._back.append(job)
+            except BackendError as error:
+                logger.error(  # noqa: TRY400 - the store's word is the whole story
+                    "job %s of queue %s cannot be rescheduled and returns when its lease ends: %s",
+                    job.id,
+                    self.queue,
+                    error,
+                )
 
     def give_back(self, jobs: Sequence[Job]) -> None:
         """Make leased *jobs* that were not finished available to everybody at once."""

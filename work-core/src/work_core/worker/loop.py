@@ -6,6 +6,7 @@ import asyncio
 import contextvars
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
 from work_core.errors import JobTimeout
@@ -25,6 +26,10 @@ SETTLE = 0.003
 
 ROOM = 0.005
 """Seconds for which the fetcher waits for room for a good batch before it takes a small one."""
+
+
+BLOCKING_THREADS = 100
+"""How many sync handlers may run at once on queues that have async ones, too."""
 
 
 def with_timeout(call: Call, timeout: float) -> Call:
@@ -56,6 +61,10 @@ class LoopThread:
 
     def __init__(self) -> None:
         self.loop = asyncio.new_event_loop()
+        # Settling has threads of its own: the loop's executor may be full of blocking handlers.
+        self.settlers = ThreadPoolExecutor(2, "work-settle")
+        self._blocking = ThreadPoolExecutor(BLOCKING_THREADS, "work-blocking")
+        self.loop.set_default_executor(self._blocking)
         self._thread = threading.Thread(target=self._serve, name="work-loop", daemon=True)
         self._thread.start()
 
@@ -71,6 +80,8 @@ class LoopThread:
         """Cancel what is left and end the thread."""
         self.call(self.loop.stop)
         self._thread.join(5.0)
+        self.settlers.shutdown(wait=True)
+        self._blocking.shutdown(wait=False, cancel_futures=True)
 
     def _serve(self) -> None:
         asyncio.set_event_loop(self.loop)
@@ -216,8 +227,10 @@ class LoopLane(Lane):
     def _settle_soon(self) -> None:
         self._ended += 1
         self.last_end = time.monotonic()
-        if self.concurrency - self._in_flight() >= self._wanted_room or not self._in_flight():
-            self._room.set()
+        if not self._room.is_set():
+            in_flight = self._in_flight()
+            if not in_flight or self.concurrency - in_flight >= self._wanted_room:
+                self._room.set()
         if self._waiting and not self._flush_planned:
             self._flush_planned = True
             self._loop.loop.call_later(SETTLE, self._flush_in_thread)
@@ -225,4 +238,4 @@ class LoopLane(Lane):
     def _flush_in_thread(self) -> None:
         self._flush_planned = False
         if self._done or self._back:
-            self._loop.loop.run_in_executor(None, self.flush)
+            self._loop.settlers.submit(self.flush)

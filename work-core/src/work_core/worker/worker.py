@@ -47,6 +47,9 @@ class Worker:
         or 100
             at once on the event loop for async tasks.
         grace: seconds that running jobs get to end when the worker stops.
+        strict: serve a queue only while those before it, in the order of *queues* or else of the
+            tasks, have nothing to do. Without it queues are independent of each other, and their
+            shares follow from their concurrency.
 
     Raises:
         ConfigError: for a queue that no task of the app uses.
@@ -59,11 +62,13 @@ class Worker:
         queues: Sequence[str] | None = None,
         concurrency: int | None = None,
         grace: float = GRACE,
+        strict: bool = False,
     ) -> None:
         if concurrency is not None and concurrency < 1:
             raise ConfigError(f"concurrency must be 1 or more, not {concurrency}")
         self.app = app
         self.grace = grace
+        self._strict = strict
         self.namespace = app.namespace
         self._concurrency = concurrency
         self._registered: dict[str, list[Registration]] = {}
@@ -231,6 +236,11 @@ class Worker:
             if queues is None or task.queue_id in queues:
                 of_queue = self._registered.setdefault(task.queue_id, [])
                 of_queue.append(Registration.of_task(task))
+        if queues is not None:
+            # The order of *queues* is the order of a strict worker.
+            self._registered = {
+                each: self._registered[each] for each in queues if each in self._registered
+            }
         unknown = set(queues or ()) - set(self._registered)
         if unknown:
             known = ", ".join(sorted({task.queue_id for task in self.app.tasks.values()}))
@@ -243,8 +253,10 @@ class Worker:
             raise ConfigError("nothing to run: the app has no tasks; decorate one with @app.task")
         hooks_of(self.plugins).work_worker_started(worker=self)
         self._lanes = [self._lane(*item) for item in self._registered.items()]
-        for lane in self._lanes:
+        for place, lane in enumerate(self._lanes):
             lane.on_empty = self._changed.set
+            if self._strict:
+                lane.superiors = self._lanes[:place]
 
     def _lane(self, queue_id: str, registrations: list[Registration]) -> AnyLane:
         as_coroutine = any(registration.is_async for registration in registrations)
