@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from work_core.errors import ConfigError, Discard, LeaveLeased, Snooze
 from work_core.hookspecs import hookimpl
+from work_core.retry import error_text
 from work_middleware.options import text
 
 if TYPE_CHECKING:
@@ -110,9 +111,9 @@ class Logging:
         message = "job %s of %s %s after %.3f s (attempt %d)"
         values = [job.id, context.queue, what, duration, context.attempt]
         if error is not None:
-            fields["error"] = f"{type(error).__name__}: {error}"
+            fields["error"] = error_text(error)
             message += ": %s"
-            values.append(error)
+            values.append(fields["error"])
         trace = error if level > self.success else None
         self._logger.log(level, message, *values, extra=fields, exc_info=trace)
 
