@@ -66,6 +66,8 @@ class Settings:
 
     def open_backend(self) -> Backend:
         """Open the backend; a context manager, as every backend is."""
+        if self.verbosity:
+            self.log_to_stderr()
         return open_backend(self.config.url)
 
     def open_stores(self) -> Backend:
@@ -83,11 +85,11 @@ class Settings:
             os.environ["WORK_CONFIG"] = str(self.config_path.resolve())
 
     def log_to_stderr(self, level: int = logging.WARNING) -> None:
-        """Log from *level* on; each ``-v`` lowers it by one step."""
-        logging.basicConfig(
-            format="%(asctime)s %(levelname)s %(message)s",
-            level=max(logging.DEBUG, level - 10 * self.verbosity),
-        )
+        """Log our own messages from *level* on; each ``-v`` lowers it by one step."""
+        logging.basicConfig(format="%(asctime)s %(levelname)s %(message)s")
+        logger = logging.getLogger("work")
+        if logger.level == logging.NOTSET:
+            logger.setLevel(max(logging.DEBUG, level - 10 * self.verbosity))
 
 
 pass_settings = click.make_pass_decorator(Settings, ensure=True)

@@ -102,8 +102,8 @@ class Supervisor:
     def run(self) -> int:
         """Run until a signal, a drain or a failure ends it; return the exit code.
 
-        The first SIGTERM or SIGINT stops the children gracefully, the second at once. Call it in the
-        main thread.
+        The first SIGTERM or SIGINT stops the children gracefully, the second at once. Call it in
+        the main thread.
         """
         with self._wakened_by_signals() as selector:
             try:
