@@ -21,7 +21,9 @@ def sql() -> None:
 
 
 @sql.command()
-@click.option("--sql", "as_text", is_flag=True, help="Print the statements instead of running them.")
+@click.option(
+    "--sql", "as_text", is_flag=True, help="Print the statements instead of running them."
+)
 @click.option(
     "--from",
     "after",

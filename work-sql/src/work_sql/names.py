@@ -1,4 +1,4 @@
-"""The names of the tables, from the one that the user may choose."""
+"""The options that all dialects share, and the names of the tables."""
 
 from __future__ import annotations
 
@@ -23,3 +23,15 @@ def identifier(text: str) -> str:
     if not _IDENTIFIER.fullmatch(text):
         raise InvalidURL("expected at most 40 letters, digits and underscores, no digit first")
     return text
+
+
+def positive(text: str) -> int:
+    """Return *text* as a number of at least 1.
+
+    Raises:
+        ValueError: when it is none.
+    """
+    number = int(text)
+    if number < 1:
+        raise ValueError("expected a number, 1 or more")
+    return number

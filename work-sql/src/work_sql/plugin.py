@@ -93,4 +93,21 @@ def _open_postgresql(url: URL) -> Store:
     return open_store(url)
 
 
-_OPENERS = {"sqlite": _open_sqlite, "postgresql": _open_postgresql, "postgres": _open_postgresql}
+def _open_mysql(url: URL) -> Store:
+    try:
+        from work_sql.mysql.url import open_store
+    except ModuleNotFoundError as error:
+        raise PluginError(
+            f"{url.scheme} needs PyMySQL ({error}); try: pip install 'work-sql[mysql]'"
+        ) from error
+
+    return open_store(url)
+
+
+_OPENERS = {
+    "sqlite": _open_sqlite,
+    "postgresql": _open_postgresql,
+    "postgres": _open_postgresql,
+    "mysql": _open_mysql,
+    "mariadb": _open_mysql,
+}

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from work_core.errors import InvalidURL
 from work_core.url import yes_or_no
 
-from work_sql.names import DEFAULT_TABLE, identifier
+from work_sql.names import DEFAULT_TABLE, identifier, positive
 from work_sql.postgresql.connections import Settings
 from work_sql.postgresql.schema import Names
 from work_sql.postgresql.store import PostgresStore
@@ -56,7 +56,7 @@ def open_store(url: URL) -> PostgresStore:
             parameters=_address(url)
             | {name: text for name in _LIBPQ if (text := option(name, str, ""))},
             prepare=option("prepare", yes_or_no, True),
-            pool_size=option("pool_size", _positive, 8),
+            pool_size=option("pool_size", positive, 8),
             durable_acks=option("durable_acks", yes_or_no, False),
         )
         return PostgresStore(
@@ -83,13 +83,6 @@ def _address(url: URL) -> dict[str, Any]:
         found["host"] = ",".join(host for host, _, _ in hosts)
         found["port"] = ",".join(port or "5432" for _, _, port in hosts)
     return {name: value for name, value in found.items() if value}
-
-
-def _positive(text: str) -> int:
-    number = int(text)
-    if number < 1:
-        raise ValueError("expected a number, 1 or more")
-    return number
 
 
 def _listen(text: str) -> dict[str, Any] | None:

@@ -1,0 +1,1 @@
+"""The dialect of MySQL 8 and MariaDB 10.6, and later ones."""
