@@ -12,13 +12,14 @@ import time
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from work_core.errors import BackendError
+from work_sqs.leases import State
 from work_sqs.limits import BATCH
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from work_sqs.connection import Connection
-    from work_sqs.message import Receipt
+    from work_sqs.leases import Receipt
     from work_sqs.queues import QueueInfo
 
 logger = logging.getLogger("work.sqs")
@@ -51,8 +52,8 @@ class AckBuffer:
         now = time.monotonic()
         with self._lock:
             for receipt in receipts:
-                if not (receipt.acked or receipt.settled):
-                    receipt.acked = True
+                if receipt.state is State.HELD:
+                    receipt.state = State.ACKING
                     self._pending.append(_Pending(receipt, now))
             full = len(self._pending) // BATCH * BATCH
             ready, self._pending = self._pending[:full], self._pending[full:]
@@ -92,7 +93,9 @@ class AckBuffer:
         try:
             failures = self._connection.delete(self._info, [entry.receipt for entry in ready])
         except BackendError as error:
-            self._retry([entry for entry in ready if not entry.receipt.settled], str(error))
+            self._retry(
+                [entry for entry in ready if entry.receipt.state is State.ACKING], str(error)
+            )
             return
         again = []
         for entry in ready:
@@ -123,7 +126,7 @@ class AckBuffer:
 
     def _give_up(self, lost: list[_Pending], reason: str) -> None:
         for entry in lost:
-            entry.receipt.acked = False
+            entry.receipt.state = State.HELD
         if lost:
             logger.error(
                 "%d acks of queue %s are lost, their jobs will run again: %s",

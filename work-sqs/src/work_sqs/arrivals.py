@@ -5,10 +5,11 @@ from __future__ import annotations
 import logging
 from datetime import timedelta
 from math import ceil
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from work_core.errors import InvalidRecord, WorkError
 from work_core.job import Lease
+from work_sqs.leases import State
 from work_sqs.limits import VISIBILITY
 from work_sqs.message import Outgoing, decode_body, delay_seconds
 from work_sqs.schedule import Hop, choose_hop, deliveries, longest_extension
@@ -21,10 +22,14 @@ if TYPE_CHECKING:
     from work_core.job import Job
     from work_sqs.connection import Connection
     from work_sqs.inbox import Message
-    from work_sqs.message import Receipt
+    from work_sqs.leases import Leases, Receipt
     from work_sqs.queues import QueueInfo
 
 logger = logging.getLogger("work.sqs")
+
+PATIENCE: Final = 0.1
+"""Seconds for which a job that is nearly due is kept: the clocks of two machines differ a little, and
+hiding it again would cost two requests and a whole second."""
 
 
 class Arrivals(NamedTuple):
@@ -42,21 +47,22 @@ class Arrivals(NamedTuple):
 
 
 def sort_out(
-    messages: Sequence[Message], *, at: datetime, lease: float, in_place: bool
+    messages: Sequence[Message], leases: Leases, *, now: datetime, lease: float, in_place: bool
 ) -> Arrivals:
-    """Decode *messages* and lease those that are due at *at*, for *lease* seconds.
+    """Decode *messages* and lease those that are due, or so nearly that the caller waits for them.
 
     *in_place* says that retries only hide a message, so that their number is in the receive count.
     """
     arrivals = Arrivals([], [], [])
-    until = at + timedelta(seconds=min(lease, VISIBILITY))
+    soon = now + timedelta(seconds=PATIENCE)
+    until = now + timedelta(seconds=min(lease, VISIBILITY))
     for message in messages:
         try:
             job = decode_body(message.body)
         except InvalidRecord as error:
             arrivals.invalid.append((message, error))
             continue
-        if job.enqueued_at > at:
+        if job.enqueued_at > soon:
             arrivals.early.append((job, message))
             continue
         job.deliveries = deliveries(
@@ -68,6 +74,7 @@ def sort_out(
         if in_place:
             job.retries = max(job.retries, job.deliveries - 1)
         job.lease = Lease(until, message.receipt)
+        leases.add(message.id, job.id, message.receipt)
         arrivals.due.append(job)
     return arrivals
 
@@ -76,20 +83,19 @@ def hop(
     connection: Connection,
     info: QueueInfo,
     early: Sequence[tuple[Job, Message]],
-    *,
-    at: datetime,
 ) -> None:
     """Make jobs that are not due yet wait on; one that cannot comes out again after its lease."""
     resend = connection.settings.schedule == "resend" or info.max_receives > 0
     hide: list[tuple[Receipt, int]] = []
     again: list[tuple[Outgoing, Receipt]] = []
+    now = connection.clock()
     for job, message in early:
-        remaining = (job.enqueued_at - at).total_seconds()
-        longest = longest_extension(message.receipt.received, connection.clock())
+        remaining = (job.enqueued_at - now).total_seconds()
+        longest = longest_extension(message.receipt.received, now)
         if choose_hop(remaining, longest, resend=resend, fifo=info.fifo) is Hop.HIDE:
             hide.append((message.receipt, min(ceil(remaining), longest)))
         else:
-            delay = delay_seconds(job.enqueued_at, at)
+            delay = delay_seconds(job.enqueued_at, now)
             again.append((Outgoing(job, message.body, delay), message.receipt))
     try:
         refused = connection.change_visibility(info, hide)
@@ -116,8 +122,10 @@ def replace(
     failed = {id(job) for job, _ in sent.failed}
     old = [receipt for message, receipt in messages if id(message.job) not in failed]
     if old:
-        for receipt, failure in connection.delete(info, old).items():
-            receipt.settled = True
+        refused = connection.delete(info, old)
+        for receipt in old:
+            receipt.state = State.LOST
+        for failure in refused.values():
             logger.warning(
                 "queue %s kept a job beside its newer copy, it may run twice: %s",
                 info.name,

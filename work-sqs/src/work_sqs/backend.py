@@ -21,7 +21,8 @@ from work_sqs.acks import GONE, AckBuffer
 from work_sqs.connection import Connection
 from work_sqs.errors import QueueMissing
 from work_sqs.inbox import Inbox
-from work_sqs.reschedule import held_receipt, hide, outgoing, resend
+from work_sqs.leases import Leases, State
+from work_sqs.reschedule import hide, outgoing, resend
 from work_sqs.schedule import longest_extension, visibility_seconds
 from work_sqs.sending import send
 
@@ -32,7 +33,8 @@ if TYPE_CHECKING:
     from work_core.job import Job, QueueName
     from work_sqs.arrivals import Arrivals
     from work_sqs.inbox import Message
-    from work_sqs.message import Outgoing, Receipt
+    from work_sqs.leases import Receipt
+    from work_sqs.message import Outgoing
     from work_sqs.queues import QueueInfo
     from work_sqs.settings import Settings
 
@@ -48,13 +50,26 @@ class _Line(NamedTuple):
     info: QueueInfo
     inbox: Inbox
     acks: AckBuffer
+    leases: Leases
+
+
+class _Request(NamedTuple):
+    """What a caller asked for, and when (on the monotonic clock)."""
+
+    limit: int
+    lease: float
+    wait: float
+    start: float
+    wakes: int
+
+    def left(self) -> float:
+        return self.start + self.wait - time.monotonic()
 
 
 class SQSBackend(Backend, MetricsExporter):
     """Jobs in Amazon SQS.
 
-    SQS has its own clock: *at* decides which of the received jobs are due, and the service decides when a
-    hidden one comes out. It cannot look jobs up by id, so an enqueue replaces a job only when that job
+    SQS has its own clock, so *at* is ignored: what is due is decided by the service and by *clock*. It cannot look jobs up by id, so an enqueue replaces a job only when that job
     still carries its lease. Delivery is at least once: a handler must bear a job twice.
 
     Attributes:
@@ -82,18 +97,20 @@ class SQSBackend(Backend, MetricsExporter):
         """Store *jobs*; one that carries a lease of this queue takes the place of its message."""
         if not jobs:
             return
-        info = self._line(queue).info
-        now = self._clock()
+        line = self._line(queue)
+        info, now = line.info, self._clock()
         # Of two jobs with one id the later wins.
         messages = [outgoing(job, info, now) for job in {job.id: job for job in jobs}.values()]
         if info.fifo:
             _refuse_future(messages, info)
-        new = [message for message in messages if held_receipt(message.job, info) is None]
-        leased = [
-            (message, receipt)
-            for message in messages
-            if (receipt := held_receipt(message.job, info)) is not None
-        ]
+        new: list[Outgoing] = []
+        leased: list[tuple[Outgoing, Receipt]] = []
+        for message in messages:
+            receipt = line.leases.of_id(message.job)
+            if receipt is None:
+                new.append(message)
+            else:
+                leased.append((message, receipt))
         with self._forgetting(queue):
             if new:
                 send(self._connection, info, new).check(info)
@@ -102,13 +119,16 @@ class SQSBackend(Backend, MetricsExporter):
     def dequeue(
         self, queue: QueueName, limit: int, *, at: datetime, lease: float, wait: float = 0.0
     ) -> list[Job]:
-        """Lease at most *limit* jobs that are due at *at*, oldest first among those received."""
+        """Lease at most *limit* jobs that are due now, oldest first among those received."""
         if limit <= 0:
             self._check_open()
             return []
+        start = time.monotonic()
         line = self._line(queue)
+        line.acks.flush()
+        request = _Request(limit, lease, wait, start, line.inbox.wakes)
         with self._forgetting(queue):
-            return self._dequeue(queue, line, limit, at, lease, wait)
+            return self._fetch(queue, line, request)
 
     def exchange(
         self,
@@ -126,10 +146,13 @@ class SQSBackend(Backend, MetricsExporter):
         """
         if limit <= 0:
             return Exchange(self.ack(queue, done), [])
+        start = time.monotonic()
         line = self._line(queue)
-        receipts = [held_receipt(job, line.info) for job in done]
-        line.acks.add([receipt for receipt in receipts if receipt is not None])
-        return Exchange([], self.dequeue(queue, limit, at=at, lease=lease, wait=wait))
+        receipts, lost = _sort(done, line.leases)
+        line.acks.add(list(receipts))
+        request = _Request(limit, lease, wait, start, line.inbox.wakes)
+        with self._forgetting(queue):
+            return Exchange(lost, self._fetch(queue, line, request))
 
     def ack(self, queue: QueueName, jobs: Sequence[Job]) -> list[Job]:
         """Delete the messages of *jobs*.
@@ -139,22 +162,18 @@ class SQSBackend(Backend, MetricsExporter):
         if not jobs:
             self._check_open()
             return []
-        info = self._line(queue).info
-        held = {
-            receipt: job
-            for job in jobs
-            if (receipt := held_receipt(job, info)) is not None and not receipt.acked
-        }
+        line = self._line(queue)
+        held, lost = _sort(jobs, line.leases)
         with self._forgetting(queue):
-            failures = self._connection.delete(info, list(held))
+            failures = self._connection.delete(line.info, list(held))
         for receipt, failure in failures.items():
             if not failure.permanent:
                 raise BackendUnavailable(
-                    f"{len(failures)} of {len(held)} acks of queue {info.name} were not taken: "
-                    f"{failure.reason}; acking again is safe"
+                    f"{len(failures)} of {len(held)} acks of queue {line.info.name} were not "
+                    f"taken: {failure.reason}; acking again is safe"
                 )
-            receipt.settled = True
-        return [held[receipt] for receipt, failure in failures.items() if failure.code != GONE]
+            receipt.state = State.GONE if failure.code == GONE else State.LOST
+        return lost + [held[receipt] for receipt in failures if receipt.state is State.LOST]
 
     def reschedule(self, queue: QueueName, jobs: Sequence[Job]) -> list[Job]:
         """Give leased *jobs* back: each is sent anew, then its old message is deleted.
@@ -165,22 +184,22 @@ class SQSBackend(Backend, MetricsExporter):
         if not jobs:
             self._check_open()
             return []
-        info = self._line(queue).info
+        line = self._line(queue)
         with self._forgetting(queue):
-            if self._in_place(info):
-                return hide(self._connection, info, jobs)
-            return resend(self._connection, info, jobs)
+            if self._in_place(line.info):
+                return hide(self._connection, line.info, line.leases, jobs)
+            return resend(self._connection, line.info, line.leases, jobs)
 
     def extend(self, queue: QueueName, jobs: Sequence[Job], *, until: datetime) -> list[Job]:
         """Keep leased *jobs* hidden until *until*, or until 12 hours after they were received."""
         if not jobs:
             self._check_open()
             return []
-        info, now = self._line(queue).info, self._clock()
-        changes = {id(job): _extension(job, info, until, now) for job in jobs}
+        line, now = self._line(queue), self._clock()
+        changes = {id(job): _extension(line.leases.held(job), until, now) for job in jobs}
         with self._forgetting(queue):
             refused = self._connection.change_visibility(
-                info, [change for change in changes.values() if change is not None]
+                line.info, [change for change in changes.values() if change is not None]
             )
         lost = []
         for job in jobs:
@@ -248,28 +267,36 @@ class SQSBackend(Backend, MetricsExporter):
         if line is None:
             info = self._connection.queues.get(queue)
             with self._lock:
-                new = _Line(info, Inbox(self._connection, info), AckBuffer(self._connection, info))
+                self._check_open()
+                new = _Line(
+                    info,
+                    Inbox(self._connection, info),
+                    AckBuffer(self._connection, info),
+                    Leases(info.url),
+                )
                 line = self._lines.setdefault(queue, new)
         return line
 
-    def _dequeue(
-        self, queue: QueueName, line: _Line, limit: int, at: datetime, lease: float, wait: float
-    ) -> list[Job]:
-        start, wakes, visibility = time.monotonic(), line.inbox.wakes, visibility_seconds(lease)
+    def _fetch(self, queue: QueueName, line: _Line, request: _Request) -> list[Job]:
+        visibility = visibility_seconds(request.lease)
         jobs: list[Job] = []
-        while len(jobs) < limit:
-            left = 0.0 if jobs else start + wait - time.monotonic()
-            messages = self._take(line, limit - len(jobs), visibility, left, wakes)
+        while len(jobs) < request.limit:
+            wait = 0.0 if jobs else request.left()
+            messages = self._take(line, request.limit - len(jobs), visibility, wait, request.wakes)
             if not messages:
                 break
-            now = at + timedelta(seconds=time.monotonic() - start)
             found = arrivals.sort_out(
-                messages, at=now if wait else at, lease=lease, in_place=self._in_place(line.info)
+                messages,
+                line.leases,
+                now=self._clock(),
+                lease=request.lease,
+                in_place=self._in_place(line.info),
             )
             jobs += found.due
-            self._handle_others(queue, line.info, found, now)
+            self._handle_others(queue, line.info, found)
             if len(found.due) == len(messages):
                 break
+        self._sleep_until_due(jobs)
         if not line.info.fifo:
             jobs.sort(key=lambda job: (job.enqueued_at, job.id))
         return jobs
@@ -289,11 +316,14 @@ class SQSBackend(Backend, MetricsExporter):
                 )
         return messages
 
-    def _handle_others(
-        self, queue: QueueName, info: QueueInfo, found: Arrivals, now: datetime
-    ) -> None:
+    def _sleep_until_due(self, jobs: Sequence[Job]) -> None:
+        if jobs:
+            latest = max(job.enqueued_at for job in jobs)
+            time.sleep(max((latest - self._clock()).total_seconds(), 0.0))
+
+    def _handle_others(self, queue: QueueName, info: QueueInfo, found: Arrivals) -> None:
         if found.early:
-            arrivals.hop(self._connection, info, found.early, at=now)
+            arrivals.hop(self._connection, info, found.early)
         for message, error in found.invalid:
             arrivals.set_aside(self._connection, info, message)
             self.report_invalid(queue, message.id, error)
@@ -313,11 +343,23 @@ class SQSBackend(Backend, MetricsExporter):
             raise
 
 
+def _sort(jobs: Sequence[Job], leases: Leases) -> tuple[dict[Receipt, Job], list[Job]]:
+    """Return the jobs whose lease is held, by receipt, and those whose lease is known to be lost."""
+    held: dict[Receipt, Job] = {}
+    lost: list[Job] = []
+    for job in jobs:
+        receipt = leases.receipt(job)
+        if receipt is None or receipt.state is State.LOST:
+            lost.append(job)
+        elif receipt.state is State.HELD:
+            held[receipt] = job
+    return held, lost
+
+
 def _extension(
-    job: Job, info: QueueInfo, until: datetime, now: datetime
+    receipt: Receipt | None, until: datetime, now: datetime
 ) -> tuple[Receipt, int] | None:
-    receipt = held_receipt(job, info)
-    if receipt is None or receipt.acked:
+    if receipt is None:
         return None
     longest = longest_extension(receipt.received, now)
     seconds = max(ceil((until - now).total_seconds()), 0)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from work_sqs.batches import Failure, send_batch
 from work_sqs.client import Client
+from work_sqs.leases import Receipt, State
 from work_sqs.limits import BATCH
 from work_sqs.queues import Queues
 
@@ -14,7 +15,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
     from datetime import datetime
 
-    from work_sqs.message import Receipt
     from work_sqs.queues import QueueInfo
     from work_sqs.settings import Settings
 
@@ -59,14 +59,15 @@ class Connection:
         return self._by_tens(change, changes)
 
     def delete(self, info: QueueInfo, receipts: Sequence[Receipt]) -> dict[Receipt, Failure]:
-        """Delete the messages and return those that could not be; the others are settled."""
+        """Delete the messages and return those that could not be; the others are gone."""
 
         def delete(part: Sequence[Receipt]) -> dict[Receipt, Failure]:
             entries: list[dict[str, Any]] = [{"ReceiptHandle": receipt.handle} for receipt in part]
             failures = send_batch(self.client, "delete_message_batch", info.name, info.url, entries)
             failed = {part[n]: failure for n, failure in failures.items()}
             for receipt in part:
-                receipt.settled = receipt not in failed
+                if receipt not in failed:
+                    receipt.state = State.GONE
             return failed
 
         return self._by_tens(delete, receipts)

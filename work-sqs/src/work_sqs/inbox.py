@@ -16,8 +16,8 @@ from math import ceil
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from work_core.errors import WorkError
+from work_sqs.leases import Receipt
 from work_sqs.limits import BATCH
-from work_sqs.message import Receipt
 
 if TYPE_CHECKING:
     from work_sqs.connection import Connection

@@ -1,4 +1,4 @@
-"""A job as a message: its body, its delay, its receipt, and how messages are packed into requests."""
+"""A job as a message: its body, its delay, and how messages are packed into requests."""
 
 from __future__ import annotations
 
@@ -18,27 +18,6 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from work_core.job import Job
-
-
-@dataclass(slots=True, eq=False)
-class Receipt:
-    """What SQS knows a delivery by; the token of a lease.
-
-    Attributes:
-        url: the queue that delivered.
-        handle: the service's receipt handle.
-        received: when the message came, by the backend's clock.
-        expires: when it becomes visible again, by the same clock.
-        settled: the message was deleted, replaced or given back: the lease is over.
-        acked: an ack was taken on and will be delivered, or has been.
-    """
-
-    url: str
-    handle: str
-    received: datetime
-    expires: datetime
-    settled: bool = False
-    acked: bool = False
 
 
 @dataclass(slots=True)

@@ -6,7 +6,8 @@ from math import ceil
 from typing import TYPE_CHECKING, Final
 
 from work_sqs.arrivals import replace
-from work_sqs.message import Outgoing, Receipt, delay_seconds, encode_body
+from work_sqs.leases import State
+from work_sqs.message import Outgoing, delay_seconds, encode_body
 from work_sqs.schedule import longest_extension
 
 if TYPE_CHECKING:
@@ -15,20 +16,13 @@ if TYPE_CHECKING:
 
     from work_core.job import Job
     from work_sqs.connection import Connection
+    from work_sqs.leases import Leases, Receipt
     from work_sqs.queues import QueueInfo
 
 NOT_IN_FLIGHT: Final = "MessageNotInflight"
 """The code for a message that is visible: its lease is over, and nobody else has one."""
 
 _FENCE: Final = 60
-
-
-def held_receipt(job: Job, info: QueueInfo) -> Receipt | None:
-    """Return the receipt of *job* when it stands for a message of this queue, as far as is known here."""
-    receipt = job.lease.token if job.lease is not None else None
-    if not isinstance(receipt, Receipt) or receipt.url != info.url or receipt.settled:
-        return None
-    return receipt
 
 
 def outgoing(job: Job, info: QueueInfo, now: datetime) -> Outgoing:
@@ -40,40 +34,37 @@ def outgoing(job: Job, info: QueueInfo, now: datetime) -> Outgoing:
     return Outgoing(job, encode_body(job, info.max_bytes), delay_seconds(job.enqueued_at, now))
 
 
-def hide(connection: Connection, info: QueueInfo, jobs: Sequence[Job]) -> list[Job]:
+def hide(connection: Connection, info: QueueInfo, leases: Leases, jobs: Sequence[Job]) -> list[Job]:
     """Hide the messages of *jobs* until they are due, and return the jobs whose lease was lost."""
     now = connection.clock()
     changes = []
     for job in jobs:
-        receipt = _unacked(job, info)
+        receipt = leases.held(job)
         if receipt is not None:
             seconds = max(ceil((job.enqueued_at - now).total_seconds()), 0)
             changes.append((receipt, min(seconds, longest_extension(receipt.received, now))))
     refused = connection.change_visibility(info, changes)
     hidden = {receipt for receipt, _ in changes if receipt not in refused}
     for receipt in hidden:
-        receipt.settled = True
+        receipt.state = State.LOST
     return [job for job in jobs if job.lease is None or job.lease.token not in hidden]
 
 
-def resend(connection: Connection, info: QueueInfo, jobs: Sequence[Job]) -> list[Job]:
+def resend(
+    connection: Connection, info: QueueInfo, leases: Leases, jobs: Sequence[Job]
+) -> list[Job]:
     """Send *jobs* anew and delete their messages, and return the jobs whose lease was lost."""
     now = connection.clock()
     messages = [
         (outgoing(job, info, now), receipt)
         for job in jobs
-        if (receipt := _unacked(job, info)) is not None
+        if (receipt := leases.held(job)) is not None
     ]
     lost = _lost(connection, info, [receipt for _, receipt in messages])
     kept = [(message, receipt) for message, receipt in messages if receipt not in lost]
     replace(connection, info, kept)
     given_back = {id(message.job) for message, _ in kept}
     return [job for job in jobs if id(job) not in given_back]
-
-
-def _unacked(job: Job, info: QueueInfo) -> Receipt | None:
-    receipt = held_receipt(job, info)
-    return None if receipt is None or receipt.acked else receipt
 
 
 def _lost(connection: Connection, info: QueueInfo, receipts: Sequence[Receipt]) -> set[Receipt]:
