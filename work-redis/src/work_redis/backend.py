@@ -8,7 +8,6 @@ from work_core.backend import Backend, Exchange
 from work_core.codec import encode_job
 from work_core.errors import BackendError, EnqueueFailed, PayloadTooLarge
 from work_core.job import Lease
-
 from work_redis import scripts
 from work_redis.fetch import Fetch
 from work_redis.keys import encode, invalid_key, job_prefix, queue_key
@@ -21,6 +20,8 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from work_core.job import Job, QueueName
+    from work_redis.client import Client
+    from work_redis.scores import Scores
 
 MAX_RECORD = 512 * 1024 * 1024
 """How many bytes a value may have: the server hangs up on more (its ``proto-max-bulk-len``)."""
@@ -32,8 +33,12 @@ class RedisBackend(Lookup, Locks, Backend):
     It has every capability but ``TransactionalEnqueue``; ``Lookup`` and ``Locks`` hold them.
     """
 
+    def __init__(self, client: Client, scores: Scores) -> None:
+        super().__init__(client, scores)
+        self.resolution = scores.resolution
+
     def enqueue(self, queue: QueueName, jobs: Sequence[Job]) -> None:
-        """Store *jobs*, 500 in a step; ``EnqueueFailed`` when a step fails after another went well."""
+        """Store *jobs*, 500 in a step; a step that fails after others is ``EnqueueFailed``."""
         prefix = job_prefix(queue.namespace)
         entries = [(prefix + encode(job.id), *self._entry(job)) for job in jobs]
         stored = 0
@@ -50,7 +55,7 @@ class RedisBackend(Lookup, Locks, Backend):
     def dequeue(
         self, queue: QueueName, limit: int, *, at: datetime, lease: float, wait: float = 0.0
     ) -> list[Job]:
-        """Lease jobs; a wait ends within milliseconds of an enqueue by any process, a Go one too."""
+        """Lease jobs; a wait ends within milliseconds of an enqueue by any process, even in Go."""
         return self.exchange(queue, (), limit, at=at, lease=lease, wait=wait).jobs
 
     def ack(self, queue: QueueName, jobs: Sequence[Job]) -> list[Job]:
@@ -76,9 +81,7 @@ class RedisBackend(Lookup, Locks, Backend):
         """Ack and lease in one round trip, for up to 500 of each."""
         if limit <= 0:
             return Exchange(self.ack(queue, done), [])
-        fetch = Fetch(
-            self._client, self._scores, self.report_invalid, queue, at=at, lease=lease
-        )
+        fetch = Fetch(self._client, self._scores, self.report_invalid, queue, at=at, lease=lease)
         lost = self.ack(queue, done[CHUNK:]) if len(done) > CHUNK else []
         positions, jobs = fetch.take(limit, done[:CHUNK])
         lost += _at(positions, done)
@@ -94,7 +97,7 @@ class RedisBackend(Lookup, Locks, Backend):
             arguments: list[Any] = []
             for job in chunk:
                 arguments += (*held(prefix, (job,)), *self._entry(job))
-            # Sent once: when it took effect and the answer was lost, a second time would say "lost".
+            # Sent once: were only the answer lost, a second time would call the lease lost.
             positions = self._run(scripts.RESCHEDULE, queue, arguments, again=False)
             lost += _at(positions, chunk)
         return lost
@@ -135,8 +138,8 @@ class RedisBackend(Lookup, Locks, Backend):
         record = encode_job(job)
         if len(record) > MAX_RECORD:
             raise PayloadTooLarge(
-                f"job {job.id!r} takes {len(record)} bytes, {len(record) - MAX_RECORD} more than Redis "
-                "holds in a value; store the data elsewhere and pass its address"
+                f"job {job.id!r} takes {len(record)} bytes, {len(record) - MAX_RECORD} more than "
+                "Redis holds in a value; store the data elsewhere and pass its address"
             )
         return self._scores.due(job.enqueued_at.timestamp()), record
 

@@ -13,13 +13,12 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from work_core.errors import BackendClosed
-
 from work_redis.failures import FAILURES, REFUSED, may_pass, translate
 from work_redis.link import Link
 from work_redis.watcher import Watcher
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from work_redis.scripts import Script
     from work_redis.topology import Place, Topology
@@ -34,7 +33,7 @@ _FIRST_PAUSE = 0.05
 class Client:
     """Links to the servers of one topology; safe from any thread and across fork.
 
-    A link is taken, used by one thread, and given back; there are as many as threads that call at once.
+    A link is taken, used by one thread, and given back; there are as many as calls at one time.
 
     Args:
         server: the URL without its secrets, for messages.
@@ -54,7 +53,7 @@ class Client:
         _clients.add(self)
 
     def start_afresh(self) -> None:
-        """Forget all links and waiting threads: they are of a parent process, or there are none yet."""
+        """Forget all links and waiting threads: there are none yet, or they are the parent's."""
         self._topology.forget()
         self._idle: defaultdict[Place, deque[Link]] = defaultdict(deque)
         self._mark = secrets.token_hex(6)
@@ -71,7 +70,7 @@ class Client:
         script: Script,
         namespace: str,
         keys: tuple[bytes, ...],
-        arguments: list[Any],
+        arguments: Sequence[Any],
         *,
         again: bool,
     ) -> Any:
@@ -81,8 +80,7 @@ class Client:
     def use(self, namespace: str, call: Callable[[Link], T], *, again: bool) -> T:
         """Return what *call* returns for a link to the owner of *namespace*.
 
-        Args:
-            again: whether it does no harm to call twice, as after an answer that never arrived.
+        With *again* it does no harm to call twice, as when an answer never arrived.
 
         Raises:
             BackendUnavailable: when the same call may succeed later.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from redis import exceptions as redis
+
 from work_core.errors import BackendError, BackendUnavailable
 
 FAILURES = (redis.RedisError, redis.RedisClusterException, OSError)
@@ -35,4 +36,4 @@ def may_pass(error: Exception) -> bool:
 def translate(error: Exception, server: str) -> BackendError:
     """Return the error to raise ``from`` *error*; *server* is the URL without its secrets."""
     kind = BackendUnavailable if may_pass(error) else BackendError
-    return kind(f"{server}: {error or type(error).__name__}")
+    return kind(f"{server}: {str(error) or type(error).__name__}")

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 
 from work_core.errors import BackendError, InvalidRecord
 from work_core.job import Lease
-
 from work_redis import scripts
 from work_redis.keys import decode, invalid_key, job_prefix, queue_key
 from work_redis.store import CHUNK, decode_at, held
@@ -19,7 +18,6 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from work_core.job import Job, QueueName
-
     from work_redis.client import Client
     from work_redis.scores import Scores
 
@@ -54,7 +52,7 @@ class Fetch:
         self._keys = (queue_key(queue), invalid_key(queue))
 
     def take(self, limit: int, done: Sequence[Job] = ()) -> tuple[list[int], list[Job]]:
-        """Ack *done* and lease at most *limit* jobs; return the positions of lost acks, and the jobs."""
+        """Ack *done*, lease at most *limit* jobs; return positions of lost acks, and the jobs."""
         size = min(limit, CHUNK)
         lease, arguments = self._ask(size, done)
         lost, invalid, leased = self._client.run(
@@ -91,7 +89,7 @@ class Fetch:
         except BackendError:
             if needed:
                 raise
-            # The jobs that are leased already must reach the caller, whose next call tells the error.
+            # What is leased already must reach the caller, whose next call tells the error.
             return []
 
     def _move_on(self) -> None:

@@ -34,7 +34,7 @@ def job_prefix(namespace: str) -> bytes:
 
 
 def lock_key(namespace: str, key: str) -> bytes:
-    """Return the key of the sorted set that holds the holders of *key* by the end of their places."""
+    """Return the key of the sorted set of the holders of *key*, by the end of their places."""
     return encode(f"{namespace}:lock:{key}")
 
 

@@ -12,7 +12,7 @@ from work_redis.bell import Bell
 from work_redis.failures import FAILURES
 
 if TYPE_CHECKING:
-    from redis.connection import AbstractConnection
+    from collections.abc import Sequence
 
     from work_redis.scripts import Script
     from work_redis.topology import Place
@@ -26,18 +26,22 @@ STALE_AFTER = 1.0
 class Link:
     """A connected connection that runs scripts and can wait for a queue to change.
 
-    redis-py's client costs about 20 us per command on top of its ``Connection``, so this goes straight
-    to the latter. Once a call has raised, the link is only good for ``close``.
+    Once a call has raised, the link is only good for ``close``.
+
+    Args:
+        connection: a ``Connection`` of redis-py (which does not annotate it), connected. Its client
+            would cost 20 us more per command.
+        place: where it leads.
     """
 
-    def __init__(self, connection: AbstractConnection, place: Place) -> None:
+    def __init__(self, connection: Any, place: Place) -> None:
         self.place = place
         self._connection = connection
         self._last_used = time.monotonic()
         self._tracks = False
         self.bell: Bell | None = None
 
-    def run(self, script: Script, keys: tuple[bytes, ...], arguments: list[Any]) -> Any:
+    def run(self, script: Script, keys: tuple[bytes, ...], arguments: Sequence[Any]) -> Any:
         """Run *script* and return its reply, sending its text first where the server lacks it."""
         connection = self._connection
         command = connection.pack_command("EVALSHA", script.sha, len(keys), *keys, *arguments)
@@ -50,9 +54,9 @@ class Link:
             return connection.read_response()
 
     def run_and_peek(
-        self, script: Script, keys: tuple[bytes, ...], arguments: list[Any]
+        self, script: Script, keys: tuple[bytes, ...], arguments: Sequence[Any]
     ) -> tuple[Any, float | None]:
-        """Run *script* and return its reply and the score at which the queue ``keys[0]`` then begins.
+        """Run *script*; return its reply and the score at which the queue ``keys[0]`` then begins.
 
         One round trip. After ``watch``, the server pushes a message at the next change of that
         queue by anybody else: reads within scripts are not tracked, this one is, and it comes last
@@ -81,7 +85,7 @@ class Link:
         return connection.read_response()
 
     def watch(self, *, tracking: bool) -> bool:
-        """Get ready for ``wait`` and tell whether the server will push changes; else the caller polls."""
+        """Get ready for ``wait``, and tell whether the server will push changes."""
         if self.bell is None:
             # redis-py has no public way to wait for two things at once.
             self.bell = Bell(self._connection._sock)  # noqa: SLF001

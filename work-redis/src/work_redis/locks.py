@@ -6,7 +6,6 @@ from math import ceil
 from typing import TYPE_CHECKING
 
 from work_core.capabilities import OnceKeys, Semaphores
-
 from work_redis import scripts
 from work_redis.keys import decode, encode, lock_key, once_key
 from work_redis.store import Store

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 from work_core.capabilities import Browser, JobFinder, MetricsExporter, Page, QueueMetrics
 from work_core.errors import ConfigError, InvalidRecord
 from work_core.job import QueueName
-
 from work_redis import scripts
 from work_redis.keys import decode, encode, job_prefix, queue_key
 from work_redis.store import Store, chunks, decode_at, job_keys
@@ -20,7 +19,6 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from work_core.job import Job
-
     from work_redis.link import Link
 
 _GLOB = re.compile(rb"[\\*?\[\]]")
@@ -31,7 +29,7 @@ class Lookup(Store, JobFinder, MetricsExporter, Browser):
     """What operators ask of a queue."""
 
     def find(self, queue: QueueName, ids: Sequence[str]) -> list[Job | None]:
-        """Return the job of each id, ``None`` where this queue has no such job or no job in its place."""
+        """Return the job of each id, ``None`` where this queue has no such job."""
         found: list[Job | None] = []
         prefix = job_prefix(queue.namespace)
         for chunk in chunks(job_keys(queue.namespace, ids)):

@@ -6,9 +6,9 @@ import re
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from redis.connection import Connection, SSLConnection, UnixDomainSocketConnection
+
 from work_core.errors import InvalidURL
 from work_core.url import suggestion, yes_or_no
-
 from work_redis.client import Client
 from work_redis.topology import ClusterNodes, SentinelPrimary, SingleServer
 
@@ -16,7 +16,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from work_core.url import URL, Option
-
     from work_redis.topology import Place, Topology
 
 REDIS_PORT = 6379
@@ -38,7 +37,7 @@ class Access(NamedTuple):
     options: dict[str, Any]
     tls: dict[str, Any] | None
 
-    def for_connection(self) -> tuple[type[Connection], dict[str, Any]]:
+    def for_connection(self) -> tuple[Callable[..., Any], dict[str, Any]]:
         """Return the class of connection and its options."""
         if self.tls is None:
             return Connection, self.options
@@ -52,9 +51,8 @@ class Access(NamedTuple):
 def open_client(url: URL, scheme: str, option: Option) -> Client:
     """Return a client of the servers that *url* names.
 
-    Args:
-        scheme: one of those of this package; that of *url*, unless it says more than where servers are.
-        option: takes from the URL's options those that concern servers.
+    *scheme* is that of *url*, unless that says more than where the servers are. *option* takes from
+    the URL what concerns them.
 
     Raises:
         InvalidURL: for a part or an option that is wrong.
@@ -88,7 +86,9 @@ def _socket(url: URL, option: Option, access: Access) -> Topology:
 def _sentinel(url: URL, option: Option, access: Access) -> Topology:
     service, _, database = url.path.strip("/").partition("/")
     if not service:
-        raise InvalidURL(f"{url} names no service; expected something like {url.scheme}://h1,h2/main")
+        raise InvalidURL(
+            f"{url} names no service; expected something like {url.scheme}://h1,h2/main"
+        )
     own = {
         "username": option("sentinel_username", str, None),
         "password": option("sentinel_password", str, None),
@@ -107,9 +107,7 @@ def _cluster(url: URL, option: Option, access: Access) -> Topology:  # noqa: ARG
     if url.path.strip("/"):
         raise InvalidURL(f"{url}: a cluster has only database 0; leave {url.path!r} out")
     connection_class, options = access.for_connection()
-    return ClusterNodes(
-        _hosts(url, REDIS_PORT), access.for_client(), connection_class, options
-    )
+    return ClusterNodes(_hosts(url, REDIS_PORT), access.for_client(), connection_class, options)
 
 
 _TOPOLOGIES: dict[str, Callable[[URL, Option, Access], Topology]] = {

@@ -6,14 +6,12 @@ from typing import TYPE_CHECKING
 
 from work_core.hookspecs import hookimpl
 from work_core.url import parse_url
-
 from work_redis.backend import RedisBackend
 from work_redis.opening import open_client
 from work_redis.scores import EXACT, WHOLE_SECONDS
 
 if TYPE_CHECKING:
     from work_core.backend import Backend
-
     from work_redis.scores import Scores
 
 

@@ -17,14 +17,20 @@ class Scores(NamedTuple):
     Attributes:
         due: for the time at which a job is due, and for now.
         end: for the time at which a lease or a place ends: never before it.
+        resolution: by how many seconds a job may come late.
     """
 
     due: Callable[[float], Score]
     end: Callable[[float], Score]
+    resolution: float
 
 
-EXACT = Scores(float, float)
+EXACT = Scores(float, float, 0.0)
 """Microseconds: a job is never early."""
 
-WHOLE_SECONDS = Scores(floor, ceil)
-"""What the Go library writes; its metrics cannot read anything finer. Due times are cut as in Go."""
+WHOLE_SECONDS = Scores(floor, ceil, 1.0)
+"""What the Go library writes: its metrics cannot read anything finer.
+
+Due times are cut as in Go, so that a job which is due now runs now; one that is delayed may come
+up to a second early.
+"""

@@ -6,8 +6,8 @@ from hashlib import sha1
 from importlib.resources import files
 from typing import NamedTuple
 
-# Dragonfly reads this; to Redis it is a comment. A `#!lua` line would turn on checks that forbid job keys
-# which are only known once the queue was read.
+# Dragonfly reads this; to Redis it is a comment. A `#!lua` line would turn on checks that forbid
+# job keys which are only known once the queue was read.
 _HEADER = "--!df flags=allow-undeclared-keys\n"
 
 

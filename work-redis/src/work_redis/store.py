@@ -6,21 +6,19 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from work_core.codec import decode_job
 from work_core.errors import InvalidRecord
-
 from work_redis.keys import encode, job_prefix
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from work_core.job import Job
-
     from work_redis.client import Client
     from work_redis.scores import Scores
 
 T = TypeVar("T")
 
 CHUNK = 500
-"""How many jobs one script handles at most: enough to pay for the trip, and the server is soon free again.
+"""How many jobs one script handles at most: it pays for the trip and soon frees the server.
 
 Lua's ``unpack`` would fail above 3999, after half of the script's work.
 """

@@ -1,4 +1,4 @@
-"""Where the server that owns a namespace is: one place, a Sentinel's primary, or a node of a cluster."""
+"""Where the server of a namespace is: one place, a Sentinel's primary, a node of a cluster."""
 
 from __future__ import annotations
 
@@ -9,14 +9,15 @@ from typing import TYPE_CHECKING, Any
 from redis.cluster import ClusterNode, RedisCluster
 from redis.exceptions import ResponseError
 from redis.sentinel import Sentinel
+
 from work_core.errors import ConfigError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-
-    from redis.connection import AbstractConnection
+    from collections.abc import Callable, Mapping, Sequence
 
 Place = tuple[str, int]
+
+_PLAIN, _PUSHES = 2, 3  # versions of the protocol
 
 _HASH_TAG = re.compile(r"[^{]*\{[^}]+\}")
 
@@ -24,32 +25,30 @@ _HASH_TAG = re.compile(r"[^{]*\{[^}]+\}")
 class Topology(ABC):
     """Say where a namespace lives and connect to there."""
 
-    def __init__(
-        self, connection_class: type[AbstractConnection], options: Mapping[str, Any]
-    ) -> None:
+    def __init__(self, connection_class: Callable[..., Any], options: Mapping[str, Any]) -> None:
         self._connection_class = connection_class
         self._options = dict(options)
-        self._protocol = 3
+        self._protocol = _PUSHES
 
     @abstractmethod
     def locate(self, namespace: str) -> Place:
-        """Return the place of the server that owns *namespace*, asking around where it is not known."""
+        """Return the place of the server that owns *namespace*, asking where it is unknown."""
 
     @abstractmethod
     def forget(self) -> None:
         """Ask around again before the next answer: the last one led nowhere."""
 
-    def connect(self, place: Place) -> AbstractConnection:
+    def connect(self, place: Place) -> Any:
         """Return a new connection to *place*; in RESP2, without pushes, where RESP3 is refused."""
         try:
             return self._connect(place)
         except ResponseError:
-            if self._protocol == 2:
+            if self._protocol == _PLAIN:
                 raise
-            self._protocol = 2
+            self._protocol = _PLAIN
             return self._connect(place)
 
-    def _connect(self, place: Place) -> AbstractConnection:
+    def _connect(self, place: Place) -> Any:
         connection = self._connection_class(
             **self._address(place), **self._options, protocol=self._protocol
         )
@@ -82,11 +81,11 @@ class SentinelPrimary(Topology):
         hosts: Sequence[Place],
         service: str,
         sentinel_options: Mapping[str, Any],
-        connection_class: type[AbstractConnection],
+        connection_class: Callable[..., Any],
         options: Mapping[str, Any],
     ) -> None:
         super().__init__(connection_class, options)
-        self._sentinel = Sentinel(hosts, sentinel_kwargs=dict(sentinel_options))
+        self._sentinel = Sentinel(hosts, sentinel_kwargs=dict(sentinel_options))  # type: ignore[no-untyped-call]
         self._service = service
         self._primary: Place | None = None
 
@@ -94,7 +93,7 @@ class SentinelPrimary(Topology):
         """Return the primary."""
         primary = self._primary
         if primary is None:
-            primary = self._primary = self._sentinel.discover_master(self._service)
+            primary = self._primary = self._sentinel.discover_master(self._service)  # type: ignore[no-untyped-call]
         return primary
 
     def forget(self) -> None:
@@ -109,7 +108,7 @@ class ClusterNodes(Topology):
         self,
         hosts: Sequence[Place],
         cluster_options: Mapping[str, Any],
-        connection_class: type[AbstractConnection],
+        connection_class: Callable[..., Any],
         options: Mapping[str, Any],
     ) -> None:
         super().__init__(connection_class, options)
@@ -128,10 +127,10 @@ class ClusterNodes(Topology):
         if namespace not in places:
             if not _HASH_TAG.match(namespace):
                 raise ConfigError(
-                    f"namespace {namespace!r} has no hash tag, so a cluster would scatter its keys over "
-                    f"its nodes; write it as '{{{namespace}}}'"
+                    f"namespace {namespace!r} has no hash tag, so a cluster would scatter its keys "
+                    f"over its nodes; write it as '{{{namespace}}}'"
                 )
-            node = self._open().get_node_from_key(namespace)
+            node = self._open().get_node_from_key(namespace)  # type: ignore[no-untyped-call]
             places[namespace] = (node.host, node.port)
         return places[namespace]
 
@@ -143,6 +142,6 @@ class ClusterNodes(Topology):
     def _open(self) -> RedisCluster:
         cluster = self._cluster
         if cluster is None:
-            nodes = [ClusterNode(host, port) for host, port in self._hosts]
+            nodes = [ClusterNode(*place) for place in self._hosts]  # type: ignore[no-untyped-call]
             cluster = self._cluster = RedisCluster(startup_nodes=nodes, **self._cluster_options)
         return cluster

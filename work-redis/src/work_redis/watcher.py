@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Self
 from work_redis.failures import FAILURES
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from types import TracebackType
 
     from work_redis.client import Client
@@ -21,8 +22,8 @@ class Watcher:
     """Runs a script and sleeps until its queue may have changed; a context manager for one thread.
 
     Args:
-        wakes: the client's count of ``wake`` calls when the dequeue began, so that a wake which comes
-            before the sleep is not missed.
+        wakes: the client's count of ``wake`` calls when the dequeue began, so that a wake which
+            comes before the sleep is not missed.
     """
 
     def __init__(self, client: Client, namespace: str, wakes: int) -> None:
@@ -38,13 +39,13 @@ class Watcher:
         return self._client.wakes != self._wakes
 
     def run(
-        self, script: Script, keys: tuple[bytes, ...], arguments: list[Any]
+        self, script: Script, keys: tuple[bytes, ...], arguments: Sequence[Any]
     ) -> tuple[Any, float | None]:
         """Run *script* and return its reply and the score at which the queue then begins."""
         return self._client.attempt(lambda: self._run_once(script, keys, arguments), again=False)
 
     def sleep(self, seconds: float) -> None:
-        """Sleep until the queue changed, somebody woke us, or *seconds* went by; perhaps for less."""
+        """Sleep until the queue changed, somebody woke us, or *seconds* went by."""
         if self._link is None or self.woken:
             return
         try:
@@ -76,7 +77,7 @@ class Watcher:
             self._client.give(self._link)
 
     def _run_once(
-        self, script: Script, keys: tuple[bytes, ...], arguments: list[Any]
+        self, script: Script, keys: tuple[bytes, ...], arguments: Sequence[Any]
     ) -> tuple[Any, float | None]:
         try:
             if self._link is None:
