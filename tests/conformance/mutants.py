@@ -4,7 +4,7 @@
 """
 
 # The docstring of a class says what its one method does wrong, often with arguments unread.
-# ruff: noqa: ARG002, D102
+# ruff: noqa: D102
 
 from __future__ import annotations
 
@@ -141,7 +141,8 @@ class OrdersByDueTimeOnly(Mutant):
 
     def dequeue(self, queue: QueueName, limit: int, **options: Any) -> list[Job]:
         jobs = super().dequeue(queue, limit, **options)
-        return sorted(jobs[::-1], key=lambda job: job.enqueued_at)
+        jobs.reverse()
+        return sorted(jobs, key=lambda job: job.enqueued_at)
 
 
 class ComesEarly(Mutant):

@@ -173,6 +173,12 @@ class MemoryBackend(Backend, JobFinder, MetricsExporter, Browser, Semaphores, On
             store.changed.notify_all()
         return lost
 
+    def next_due(self, queue: QueueName) -> datetime | None:
+        """Return when the next job of *queue* can be leased; ``None`` without any."""
+        with self._lock:
+            first = self._store(queue).timeline.first()
+            return first[0] if first else None
+
     def wake(self) -> None:
         """Make every waiting ``dequeue`` return."""
         with self._lock:

@@ -109,13 +109,12 @@ class Concurrency(Area):
         jobs = [queue.job() for _ in range(_JOBS)]
         queue.enqueue(*jobs)
         arguments = json.dumps([url, *queue.name, queue.travel.now.isoformat(), _LEASE])
-        processes = [_start(arguments) for _ in range(2)]
-        for process in processes:
-            _read_ready(process)
-        leased: list[str] = []
-        outputs = _in_threads(2, lambda: [_finish(processes.pop())])
-        for output in outputs:
-            leased += [json.loads(line) for line in output.splitlines()]
+        with _start(arguments) as one, _start(arguments) as two:
+            _read_ready(one)
+            _read_ready(two)
+            processes = iter([one, two])
+            outputs = _in_threads(2, lambda: [_finish(next(processes))])
+        leased = [json.loads(line) for output in outputs for line in output.splitlines()]
         assert _twice(leased) == []
         assert sorted(leased) == sorted(ids(jobs))
 
@@ -163,6 +162,6 @@ def _read_ready(process: subprocess.Popen[str]) -> None:
 
 
 def _finish(process: subprocess.Popen[str]) -> str:
-    output, errors = process.communicate("go\n", timeout=60)
+    output, errors = process.communicate("go\n")
     assert process.returncode == 0, f"a second process failed:\n{errors}"
     return output
