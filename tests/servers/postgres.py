@@ -81,7 +81,7 @@ class Cluster:
         self._run("pg_ctl", "-D", self._data, "-m", "immediate", "-w", "stop")
 
     def _run(self, program: str, *arguments: object) -> None:
-        command = [str(self._programs / program), *map(str, arguments)]
+        command = [str(self._programs / program), *(str(one) for one in arguments)]
         done = subprocess.run(  # type: ignore[call-overload]
             command, cwd="/", check=False, capture_output=True, text=True, **self._as_user
         )
@@ -153,17 +153,15 @@ def _version(folder: Path) -> tuple[int, ...]:
 
 
 def _other_user() -> str:
-    for name in ("postgres", "nobody"):
-        try:
-            pwd.getpwnam(name)
-        except KeyError:
-            continue
-        return name
-    missing_server("PostgreSQL does not run as root, and there is no user postgres or nobody")
+    known = {user.pw_name for user in pwd.getpwall()}
+    user = next((name for name in ("postgres", "nobody") if name in known), None)
+    return user or missing_server(
+        "PostgreSQL does not run as root, and there is no user postgres or nobody"
+    )
 
 
 def _can_run(programs: Path, user: str) -> bool:
-    command = [programs / "initdb", "--version"]
+    command = [str(programs / "initdb"), "--version"]
     try:
         return subprocess.run(command, user=user, cwd="/", check=False).returncode == 0
     except OSError:

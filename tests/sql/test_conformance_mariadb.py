@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import pymysql
+import pymysql  # type: ignore[import-untyped]
 import pytest
+from tests.servers.process import free_port
+
+from work_core.job import Job
 from work_core.plugins import open_backend
 from work_core.testing import BackendConformance
 from work_core.testing.conformance import Unreachable
 from work_core.url import parse_url
-
-from tests.servers.process import free_port
 from work_sql.rows import queue_key
 
 if TYPE_CHECKING:
@@ -41,19 +42,25 @@ class TestMariaDB(BackendConformance):
         url = parse_url(mariadb_url)
 
         def plant(queue: QueueName) -> None:
-            backend.queues(queue.namespace)  # creates the tables
+            backend.ack(queue, [Job()])  # creates the tables
             connection = pymysql.connect(
                 host=url.host, port=url.port or 3306, user=url.user, database=url.path[1:]
             )
             with connection, connection.cursor() as cursor:
                 cursor.execute(
-                    "INSERT INTO work_job (namespace, queue, id, enqueued_at, created_at, updated_at,"
-                    " payload, last_error) VALUES (%s, %s, 'broken', 0, 1 << 62, 0, '', '')",
+                    "INSERT INTO work_job (namespace, queue, id, enqueued_at,"
+                    " created_at, updated_at, payload, last_error)"
+                    " VALUES (%s, %s, 'broken', 0, 1 << 62, 0, '', '')",
                     (queue.namespace, queue_key(queue)),
                 )
                 connection.commit()
 
         return plant
+
+    @pytest.fixture
+    def payload_limit(self) -> int:
+        """The server's default max_allowed_packet."""
+        return 16 << 20
 
     @pytest.fixture
     def unreachable(self) -> Iterator[Unreachable]:

@@ -6,11 +6,12 @@ from typing import TYPE_CHECKING
 
 import psycopg
 import pytest
+from tests.servers.process import free_port
+
+from work_core.job import Job
 from work_core.plugins import open_backend
 from work_core.testing import BackendConformance
 from work_core.testing.conformance import Unreachable
-
-from tests.servers.process import free_port
 from work_sql.rows import queue_key
 
 if TYPE_CHECKING:
@@ -39,7 +40,7 @@ class TestPostgreSQL(BackendConformance):
         """Plant a row whose times are no times."""
 
         def plant(queue: QueueName) -> None:
-            backend.queues(queue.namespace)  # creates the tables
+            backend.ack(queue, [Job()])  # creates the tables
             with psycopg.connect(postgres_url) as connection:
                 connection.execute(
                     "INSERT INTO conformance (namespace, queue, id, enqueued_at, created_at,"

@@ -6,9 +6,11 @@ import sqlite3
 from typing import TYPE_CHECKING
 
 import pytest
+
+from work_core.job import Job
 from work_core.plugins import open_backend
 from work_core.testing import BackendConformance
-
+from work_sql.backend import SQLBackend
 from work_sql.rows import queue_key
 
 if TYPE_CHECKING:
@@ -43,11 +45,11 @@ class TestSQLite(BackendConformance):
         """Plant a row whose times are no times."""
 
         def plant(queue: QueueName) -> None:
-            backend.queues(queue.namespace)  # creates the tables
+            backend.ack(queue, [Job()])  # creates the tables
             with sqlite3.connect(path) as connection:
                 connection.execute(
-                    "INSERT INTO work_job (namespace, queue, id, enqueued_at, created_at, updated_at,"
-                    " payload) VALUES (?, ?, 'broken', 0, 1 << 62, 0, x'00')",
+                    "INSERT INTO work_job (namespace, queue, id, enqueued_at, created_at,"
+                    " updated_at, payload) VALUES (?, ?, 'broken', 0, 1 << 62, 0, x'00')",
                     (queue.namespace, queue_key(queue)),
                 )
             connection.close()
@@ -55,6 +57,9 @@ class TestSQLite(BackendConformance):
         return plant
 
     @pytest.fixture
-    def payload_limit(self) -> int:
-        """SQLite's default limit is a billion bytes."""
-        return 1_000_000_001
+    def payload_limit(self, backend: Backend) -> int:
+        """The limit of the connection, lowered from a billion bytes."""
+        assert isinstance(backend, SQLBackend)
+        with backend._store._connections.writing() as writer:  # type: ignore[attr-defined]
+            writer.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, 1_000_000)
+        return 1_000_001

@@ -6,13 +6,16 @@ import sqlite3
 from typing import TYPE_CHECKING, Any
 
 import psycopg
+import pymysql  # type: ignore[import-untyped]
 import pytest
 import sqlalchemy as sa
 from sqlalchemy import orm
+
 from work_core.capabilities import TransactionalEnqueue
 from work_core.errors import BackendError
 from work_core.job import Job, QueueName, utc_now
 from work_core.plugins import open_backend
+from work_core.url import parse_url
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -58,7 +61,21 @@ def on_postgresql(postgres_url: str, postgres_schema_url: str) -> Iterator[Datab
     engine.dispose()
 
 
-@pytest.fixture(params=["sqlite", "postgresql"])
+@pytest.fixture
+def on_mariadb(mariadb_url: str, mariadb_table_url: str) -> Iterator[Database]:
+    """MariaDB, and an engine on the same database."""
+    url = parse_url(mariadb_url)
+    engine = sa.create_engine(mariadb_url.replace("mariadb:", "mariadb+pymysql:"))
+    place: dict[str, Any] = {"host": url.host, "port": url.port, "user": url.user}
+    database = Database(
+        mariadb_table_url, engine, lambda: pymysql.connect(**place, database=url.path[1:])
+    )
+    with database.backend:
+        yield database
+    engine.dispose()
+
+
+@pytest.fixture(params=["sqlite", "postgresql", "mariadb"])
 def database(request: pytest.FixtureRequest) -> Database:
     """Each dialect in turn."""
     found: Database = request.getfixturevalue(f"on_{request.param}")

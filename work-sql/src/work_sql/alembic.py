@@ -21,7 +21,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from work_core.errors import ConfigError
-
 from work_sql.names import DEFAULT_TABLE, TABLE_SUFFIXES
 
 if TYPE_CHECKING:

@@ -6,7 +6,7 @@ import threading
 import time
 from collections import defaultdict
 from functools import wraps
-from typing import TYPE_CHECKING, Concatenate, ParamSpec, TypeVar
+from typing import TYPE_CHECKING, Concatenate, NamedTuple, ParamSpec, TypeVar
 
 from work_core.backend import Backend, Exchange
 from work_core.capabilities import (
@@ -21,7 +21,6 @@ from work_core.capabilities import (
 )
 from work_core.errors import BackendClosed
 from work_core.job import Lease, QueueName
-
 from work_sql import rows as as_rows
 from work_sql.doorbell import Doorbell
 from work_sql.pages import decode_cursor, encode_cursor
@@ -45,7 +44,6 @@ if TYPE_CHECKING:
 
     from work_core.errors import InvalidRecord
     from work_core.job import Job
-
     from work_sql.doorbell import Waiter
     from work_sql.rows import Row
     from work_sql.store import Store
@@ -70,7 +68,21 @@ def _translated(
         except self._store.errors as error:
             raise self._store.translate(error) from error
 
-    return call
+    return call  # type: ignore[return-value]  # wraps() makes its first argument positional
+
+
+class _Ask(NamedTuple):
+    """What a dequeue asks for, its time and the length of its lease in microseconds."""
+
+    queue: QueueName
+    key: str
+    limit: int
+    at: int
+    lease: int
+
+
+def _ask(queue: QueueName, limit: int, at: datetime, lease: float) -> _Ask:
+    return _Ask(queue, queue_key(queue), limit, to_micros(at), int(lease * 1e6))
 
 
 class SQLBackend(
@@ -120,7 +132,7 @@ class SQLBackend(
         self, queue: QueueName, limit: int, *, at: datetime, lease: float, wait: float = 0.0
     ) -> list[Job]:
         """Lease due jobs; see ``Backend.dequeue``."""
-        return self._exchange(queue, (), limit, to_micros(at), lease, wait).jobs
+        return self._exchange(_ask(queue, limit, at, lease), (), wait).jobs
 
     @_translated
     def exchange(
@@ -134,7 +146,7 @@ class SQLBackend(
         wait: float = 0.0,
     ) -> Exchange:
         """Ack *done* and lease due jobs in one transaction; see ``Backend.exchange``."""
-        return self._exchange(queue, done, limit, to_micros(at), lease, wait)
+        return self._exchange(_ask(queue, limit, at, lease), done, wait)
 
     @_translated
     def ack(
@@ -226,7 +238,9 @@ class SQLBackend(
         self, namespace: str, key: str, holder: str, *, limit: int, at: datetime, until: datetime
     ) -> bool:
         """Take or renew one of *limit* places; see ``Semaphores.acquire``."""
-        return self._store.acquire(namespace, key, holder, limit, to_micros(at), to_micros(until))
+        return self._store.acquire(
+            namespace, key, holder, limit=limit, at=to_micros(at), until=to_micros(until)
+        )
 
     @_translated
     def release(self, namespace: str, key: str, holder: str) -> None:
@@ -239,7 +253,8 @@ class SQLBackend(
     ) -> str | None:
         """Claim *key* for a period; see ``OnceKeys.claim``."""
         now = to_micros(at)
-        holder = self._store.claim(namespace, key, owner, now, now + int(period * 1e6))
+        until = now + int(period * 1e6)
+        holder = self._store.claim(namespace, key, owner, at=now, until=until)
         return None if holder == owner else holder
 
     @_translated
@@ -258,66 +273,50 @@ class SQLBackend(
             self._doorbell.wake()
             self._store.close()
 
-    def _exchange(
-        self, queue: QueueName, done: Sequence[Job], limit: int, at: int, lease: float, wait: float
-    ) -> Exchange:
-        if limit <= 0:
-            return Exchange(self.ack(queue, done), [])
+    def _exchange(self, ask: _Ask, done: Sequence[Job], wait: float) -> Exchange:
+        if ask.limit <= 0:
+            return Exchange(self.ack(ask.queue, done), [])
         started = time.monotonic()
-        key = queue_key(queue)
-        result = self._lease(queue, key, done, limit, at, lease)
+        result = self._lease(ask, done)
         if result.jobs or wait <= 0:
             return result
         self._watch()
-        with self._doorbell.waiting(key) as waiter:
-            jobs = self._wait(waiter, queue, key, limit, at, lease, started, started + wait)
+        with self._doorbell.waiting(ask.key) as waiter:
+            jobs = self._wait(waiter, ask, started, started + wait)
         return Exchange(result.lost, jobs)
 
-    def _wait(
-        self,
-        waiter: Waiter,
-        queue: QueueName,
-        key: str,
-        limit: int,
-        at: int,
-        lease: float,
-        started: float,
-        deadline: float,
-    ) -> list[Job]:
+    def _wait(self, waiter: Waiter, ask: _Ask, started: float, deadline: float) -> list[Job]:
         while not (waiter.woken or self._closed):
             waiter.listen()
-            elapsed = time.monotonic()
-            now = at + int((elapsed - started) * 1e6)
-            jobs = self._lease(queue, key, (), limit, now, lease).jobs
-            if jobs or elapsed >= deadline:
+            now = time.monotonic()
+            later = ask._replace(at=ask.at + int((now - started) * 1e6))
+            jobs = self._lease(later, ()).jobs
+            if jobs or now >= deadline:
                 return jobs
-            pause = self._pause(key, now, elapsed - started)
-            waiter.wait(min(deadline - elapsed, pause))
+            waiter.wait(min(deadline - now, self._pause(later, now - started)))
         return []
 
-    def _pause(self, key: str, now: int, idle: float) -> float:
+    def _pause(self, ask: _Ask, idle: float) -> float:
         """Return how long to wait for a ring before looking again."""
         poll = self._store.poll(idle)
-        due = self._store.next_due(key, now)
+        due = self._store.next_due(ask.key, ask.at)
         if due is None:
             return poll
         # A row that is due but was not leased is locked by somebody's open transaction.
-        return min(poll, (due - now) / 1e6 if due > now else _LOCKED_ROW_PAUSE)
+        return min(poll, (due - ask.at) / 1e6 if due > ask.at else _LOCKED_ROW_PAUSE)
 
-    def _lease(
-        self, queue: QueueName, key: str, done: Sequence[Job], limit: int, at: int, lease: float
-    ) -> Exchange:
-        scan = self._scans[key]
-        start = scan.start(at)
-        fetch = Fetch(key, limit, at, at + int(lease * 1e6), new_token(), start)
-        removed, rows = self._fetch(scan, queue, done, fetch)
+    def _lease(self, ask: _Ask, done: Sequence[Job]) -> Exchange:
+        scan = self._scans[ask.key]
+        start = scan.start(ask.at)
+        fetch = Fetch(ask.key, ask.limit, ask.at, ask.at + ask.lease, new_token(), start)
+        removed, rows = self._fetch(scan, ask.queue, done, fetch)
         if not rows and start is not BEGINNING and scan.may_restart():
-            _, rows = self._fetch(scan, queue, (), fetch._replace(floor=BEGINNING))
-        lost = self._lost(queue, done, removed, None)
+            _, rows = self._fetch(scan, ask.queue, (), fetch._replace(floor=BEGINNING))
+        lost = self._lost(ask.queue, done, removed, None)
         if not rows:
             return Exchange(lost, [])
         held = Lease(from_micros(fetch.until), fetch.token)
-        return Exchange(lost, self._to_jobs(queue, rows, held))
+        return Exchange(lost, self._to_jobs(ask.queue, rows, held))
 
     def _fetch(
         self, scan: Scan, queue: QueueName, done: Sequence[Job], fetch: Fetch

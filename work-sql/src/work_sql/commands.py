@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import click
+
 from work_core.cli.settings import Settings, pass_settings
 from work_core.hookspecs import hookimpl
-
 from work_sql.plugin import open_store
 
 

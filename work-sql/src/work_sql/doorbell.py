@@ -24,7 +24,7 @@ class Waiter:
         self._rung.set()
 
     def listen(self) -> None:
-        """Forget earlier rings. Call it before looking for jobs, so that no later ring is missed."""
+        """Forget earlier rings; call it before looking for jobs, and no later ring is missed."""
         self._rung.clear()
 
     def wait(self, timeout: float) -> None:

@@ -18,7 +18,8 @@ def identifier(text: str) -> str:
     """Return *text* if it can name a table or schema without quoting.
 
     Raises:
-        InvalidURL: when it is longer than 40 characters or has others than letters, digits and ``_``.
+        InvalidURL: when it is longer than 40 characters or has others than letters, digits and
+        ``_``.
     """
     if not _IDENTIFIER.fullmatch(text):
         raise InvalidURL("expected at most 40 letters, digits and underscores, no digit first")

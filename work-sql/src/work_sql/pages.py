@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from work_core.errors import ConfigError
-
 from work_sql.store import Place
 
 if TYPE_CHECKING:

@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import os
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from work_core.errors import InvalidURL, PluginError
 from work_core.hookspecs import hookimpl
 from work_core.url import parse_url
-
 from work_sql.names import DEFAULT_TABLE, identifier
 
 if TYPE_CHECKING:
     from work_core.backend import Backend
     from work_core.url import URL
-
     from work_sql.store import Store
 
 
@@ -57,15 +55,15 @@ def _open_sqlite(url: URL) -> Store:
         )
     if url.path in {"", "/", "/:memory:"}:
         raise InvalidURL(
-            f"{url} would be a database in memory, which no other process sees: the jobs would never "
-            "reach a worker and end with this process; give a file (sqlite:///jobs.db), "
+            f"{url} would be a database in memory, which no other process sees: the jobs would "
+            "never reach a worker, and end with this process; give a file (sqlite:///jobs.db), "
             "or memory:// for tests"
         )
     with url.options() as option:
         table = option("table", identifier, DEFAULT_TABLE)
         synchronous = option("synchronous", _synchronous, "normal")
         timeout = option("timeout", _seconds, 5.0)
-    path = os.path.abspath(url.path[1:])
+    path = str(Path(url.path[1:]).absolute())
     return SQLiteStore(path, table=table, synchronous=synchronous, timeout=timeout)
 
 

@@ -11,6 +11,7 @@ from sqlalchemy import event
 from sqlalchemy.exc import DisconnectionError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.pool import QueuePool
+
 from work_core.errors import BackendClosed, BackendUnavailable
 
 if TYPE_CHECKING:
@@ -87,7 +88,7 @@ class Pool(Generic[Connection]):
             pooled.close()
 
     def close(self) -> None:
-        """Close all connections that are not in use; those in use close when they are given back."""
+        """Close all idle connections; those in use close when they are given back."""
         self._closed = True
         if self._process == os.getpid():
             self._pool.dispose()

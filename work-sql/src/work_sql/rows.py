@@ -1,7 +1,7 @@
 """A job as a row: ids, text and integers that every dialect stores alike.
 
-Times are microseconds since the epoch in a 64-bit integer: half the client CPU of timestamp columns, and
-the same in every dialect.
+Times are microseconds since the epoch in a 64-bit integer: half the client CPU of timestamp
+columns, and the same in every dialect.
 """
 
 from __future__ import annotations
@@ -73,7 +73,7 @@ def namespace_prefix(namespace: str) -> str:
 
 
 def set_aside_key(key: str) -> str:
-    """Return the queue key under which undecodable records of *key* are kept; no namespace has it."""
+    """Return the key under which undecodable records of queue *key* are kept."""
     return f"!{key}"
 
 
@@ -171,7 +171,7 @@ def _is_utf8(text: str) -> bool:
 
 
 def _storable(text: str) -> str:
-    """Return *text* with what SQL text cannot carry written as escapes: an error must not be lost."""
+    """Return *text* with escapes for what SQL cannot carry: an error must not get lost."""
     return text.encode(errors="backslashreplace").decode().replace("\0", "\\x00")
 
 

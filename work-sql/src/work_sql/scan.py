@@ -1,10 +1,11 @@
 """Where in a queue to start looking: past the leased and the dead while a backlog flows.
 
-Leases and deletions leave entries at the front of the due index that every scan from the beginning steps
-over again: 15 ms per fetch with 100,000 jobs in flight, 17 ms behind a held snapshot. A scan that starts
-where the last one ended costs the same at all times. It cannot see what appears behind it, so that a scan
-from the beginning follows a few times a second, and at once when nothing is found. A queue through which
-no backlog flows is always scanned from the beginning: its order is exact.
+Leases and deletions leave entries at the front of the due index that every scan from the beginning
+steps over again: 15 ms per fetch with 100,000 jobs in flight, 17 ms behind a held snapshot. A scan
+that starts where the last one ended costs the same at all times. It cannot see what appears behind
+it, so that a scan from the beginning follows a few times a second, and at once when nothing is
+found. A queue through which no backlog flows is always scanned from the beginning: its order is
+exact.
 """
 
 from __future__ import annotations
@@ -33,7 +34,7 @@ EXPENSIVE = 0.002
 
 
 class Scan:
-    """The place where one process goes on reading one queue. Threads may race: a stale place is right too."""
+    """Where one process goes on reading one queue; threads may race, a stale place is right too."""
 
     __slots__ = ("_at", "_leased", "_pause_until", "place")
 

@@ -1,7 +1,7 @@
 """What one SQL dialect owes: the statements, in rows; ``backend`` makes jobs of them.
 
-A store knows nothing of jobs, waiting or lost leases. Its methods may raise the driver's errors, which it
-names in ``errors`` and turns into a ``WorkError`` in ``translate``.
+A store knows nothing of jobs, waiting or lost leases. Its methods may raise the driver's errors,
+which it names in ``errors`` and turns into a ``WorkError`` in ``translate``.
 """
 
 from __future__ import annotations
@@ -13,7 +13,6 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from work_core.errors import WorkError
-
     from work_sql.doorbell import Doorbell
     from work_sql.rows import Pair, Row
 
@@ -54,7 +53,7 @@ class Counts(NamedTuple):
 
 
 class Health(NamedTuple):
-    """How the tables are: numbers by name, and a sentence for each that needs somebody's attention."""
+    """How the tables are: numbers by name, and a sentence for each that calls for attention."""
 
     numbers: Mapping[str, int]
     warnings: Sequence[str] = ()
@@ -71,7 +70,7 @@ class Store(ABC):
         """Return the ``WorkError`` that a driver's *error* means."""
 
     def poll(self, idle: float) -> float:
-        """Return after how many seconds to look again without a ring, *idle* seconds into a wait."""
+        """Return when to look again without a ring, *idle* seconds into a wait; in seconds."""
         return min(max(idle / 10, 0.01), 1.0)
 
     @abstractmethod
@@ -92,7 +91,7 @@ class Store(ABC):
 
     @abstractmethod
     def remove(self, namespace: str, pairs: Sequence[Pair], connection: object) -> int:
-        """Remove the rows of *pairs* on the caller's *connection*, and return how many there were."""
+        """Remove the rows of *pairs* on the caller's *connection*; return how many there were."""
 
     @abstractmethod
     def present(self, namespace: str, ids: Sequence[str], connection: object) -> set[str]:
@@ -114,7 +113,7 @@ class Store(ABC):
 
     @abstractmethod
     def next_due(self, key: str, at: int) -> int | None:
-        """Return when the next row becomes due after *at*, or a lease ends, if that is cheap to tell."""
+        """Return when the next row becomes due or a lease ends, as far as that is cheap to tell."""
 
     @abstractmethod
     def find(self, namespace: str, key: str, ids: Sequence[str]) -> Sequence[Row]:
@@ -138,7 +137,7 @@ class Store(ABC):
 
     @abstractmethod
     def acquire(
-        self, namespace: str, key: str, holder: str, limit: int, at: int, until: int
+        self, namespace: str, key: str, holder: str, *, limit: int, at: int, until: int
     ) -> bool:
         """Take or renew one of *limit* places under *key*."""
 
@@ -147,14 +146,14 @@ class Store(ABC):
         """Give the place of *holder* back."""
 
     @abstractmethod
-    def claim(self, namespace: str, key: str, owner: str, at: int, until: int) -> str:
+    def claim(self, namespace: str, key: str, owner: str, *, at: int, until: int) -> str:
         """Claim *key* where it is free at *at*, and return who owns it now."""
 
     @abstractmethod
     def forget(self, namespace: str, key: str, owner: str) -> bool:
         """Free *key* if *owner* has it."""
 
-    def announce(self, key: str, due: int) -> None:  # noqa: B027 - commits may announce themselves
+    def announce(self, key: str, due: int) -> None:  # noqa: B027 - a commit may tell by itself
         """Tell other processes that the queue has new rows, the first one due at *due*."""
 
     @abstractmethod

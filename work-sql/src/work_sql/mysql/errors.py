@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
-import pymysql
-from pymysql.constants import ER
+from typing import TYPE_CHECKING
+
+from pymysql.constants import ER  # type: ignore[import-untyped]
+
 from work_core.errors import BackendError, BackendUnavailable, PayloadTooLarge, WorkError
+
+if TYPE_CHECKING:
+    import pymysql  # type: ignore[import-untyped]
 
 _LOST = {0, 2002, 2003, 2006, 2013, 2014, 2055}
 _COMES_BACK = _LOST | {

@@ -1,17 +1,20 @@
 """The tables of MySQL and MariaDB, version by version."""
 
+# ruff: noqa: S608 - names of tables are checked identifiers, and values are parameters
+
 from __future__ import annotations
 
-# Keys are binary: text collations pad with blanks, fold case, or both. The lease stands in no index: the
-# writes to a secondary index within a scanned range are where other queues find their deadlocks.
+# Keys are binary: text collations pad with blanks, fold case, or both. The lease stands in no
+# index: the writes to a secondary index within a scanned range are where other queues find their
+# deadlocks.
 _VERSION_1 = """
 CREATE TABLE IF NOT EXISTS {table} (
   namespace    VARBINARY(760) NOT NULL,
-  queue        VARBINARY(1020) NOT NULL,     -- namespace ':' queue id; what starts with '!' was set aside
+  queue        VARBINARY(1020) NOT NULL,     -- namespace ':' queue id; after '!': set aside
   id           VARBINARY(1020) NOT NULL,
-  enqueued_at  BIGINT NOT NULL,              -- when the job is due; all times: microseconds since 1970
+  enqueued_at  BIGINT NOT NULL,              -- when it is due; all times: microseconds since 1970
   lease_until  BIGINT NOT NULL DEFAULT 0,
-  lease_token  BIGINT NOT NULL DEFAULT 0,    -- who holds the lease; 0 is nobody
+  lease_token  BIGINT NOT NULL DEFAULT 0,    -- who holds the lease; 0: nobody
   deliveries   BIGINT NOT NULL DEFAULT 0,
   created_at   BIGINT NOT NULL,
   updated_at   BIGINT NOT NULL,

@@ -3,6 +3,8 @@
 ``%s`` stands for a value or, after ``IN``, for a list of values or of pairs.
 """
 
+# ruff: noqa: S608 - names of tables are checked identifiers, and values are parameters
+
 from __future__ import annotations
 
 from work_sql.rows import COLUMNS
@@ -50,8 +52,8 @@ class Statements:
         self.prolong = f"UPDATE {table} SET lease_until = %s WHERE namespace = %s AND id IN %s"
         self.set_aside = f"""
             UPDATE {table} SET queue = %s WHERE namespace = %s AND id IN %s AND queue = %s"""
-        # Rows in flight stand in front of those due later: a few are looked at for the first lease to
-        # end, more are found by polling.
+        # Rows in flight stand in front of those due later: a few are looked at for the first lease
+        # to end, more are found by polling.
         self.next_due = f"""
             SELECT min(visible_at) FROM (
               (SELECT greatest(enqueued_at, lease_until) AS visible_at FROM {table}
@@ -83,7 +85,8 @@ class Statements:
             SELECT count(*) FROM {table}_semaphore
             WHERE namespace = %s AND `key` = %s AND holder <> %s"""
         self.acquire = f"""
-            INSERT INTO {table}_semaphore (namespace, `key`, holder, `until`) VALUES (%s, %s, %s, %s)
+            INSERT INTO {table}_semaphore (namespace, `key`, holder, `until`)
+            VALUES (%s, %s, %s, %s)
             ON DUPLICATE KEY UPDATE `until` = VALUES(`until`)"""
         self.release = f"""
             DELETE FROM {table}_semaphore WHERE namespace = %s AND `key` = %s AND holder = %s"""

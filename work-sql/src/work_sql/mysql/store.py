@@ -7,9 +7,9 @@ import time
 import zlib
 from typing import TYPE_CHECKING, Any, TypeVar
 
-import pymysql
-from work_core.errors import BackendError, WorkError
+import pymysql  # type: ignore[import-untyped]
 
+from work_core.errors import BackendError, PayloadTooLarge
 from work_sql.mysql import errors, schema
 from work_sql.mysql.connections import Connections
 from work_sql.mysql.statements import COUNT_LIMIT, Statements
@@ -20,6 +20,7 @@ from work_sql.transactions import sqlalchemy_connection, sqlalchemy_errors, unus
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
+    from work_core.errors import WorkError
     from work_sql.doorbell import Doorbell
     from work_sql.rows import Pair, Row
 
@@ -28,6 +29,8 @@ T = TypeVar("T")
 _BATCH = 1000
 _ATTEMPTS = 10
 _EXPIRE_APART = 1.0
+_ROW_OVERHEAD = 4096  # what a statement has beside the payload
+_ESCAPED = b"\0\n\r\x1a\"'\\"  # bytes of which PyMySQL makes two
 
 
 class MySQLStore(Store):
@@ -55,6 +58,7 @@ class MySQLStore(Store):
         self._sql = Statements(table)
         self._preparing = threading.Lock()
         self._prepared = False
+        self._packet_limit = 0
         self._next_expiry = 0.0
 
     def translate(self, error: BaseException) -> WorkError:
@@ -63,9 +67,10 @@ class MySQLStore(Store):
 
     def upsert(self, namespace: str, key: str, rows: Sequence[Row], connection: object) -> None:
         """Write all rows in one transaction; PyMySQL makes multi-row inserts of them."""
+        self._prepare()
+        self._refuse_too_large(rows)
         values = [(namespace, key, *row) for row in rows]
         if connection is not None:
-            self._prepare()
             _on_callers(connection, self._sql.upsert, values)
             return
         self._run(lambda cursor: cursor.executemany(self._sql.upsert, values))
@@ -191,7 +196,7 @@ class MySQLStore(Store):
         return self._run(work)
 
     def acquire(
-        self, namespace: str, key: str, holder: str, limit: int, at: int, until: int
+        self, namespace: str, key: str, holder: str, *, limit: int, at: int, until: int
     ) -> bool:
         """Lock the key's slot, drop what has expired, and insert if there is room."""
         slot = zlib.crc32(f"{namespace}:{key}".encode()) % schema.SLOTS
@@ -211,7 +216,7 @@ class MySQLStore(Store):
         """Delete the place."""
         self._run(lambda cursor: cursor.execute(self._sql.release, (namespace, key, holder)))
 
-    def claim(self, namespace: str, key: str, owner: str, at: int, until: int) -> str:
+    def claim(self, namespace: str, key: str, owner: str, *, at: int, until: int) -> str:
         """Insert, or take over what has expired; now and then clear away what nobody asks for."""
 
         def work(cursor: Any) -> str:
@@ -299,7 +304,22 @@ class MySQLStore(Store):
                 self.migrate()
             elif found != len(schema.VERSIONS):
                 raise self._wrong_version(found)
+            with self._connections.cursor() as cursor:
+                cursor.execute("SELECT @@max_allowed_packet")
+                self._packet_limit = cursor.fetchone()[0]
             self._prepared = True
+
+    def _refuse_too_large(self, rows: Sequence[Row]) -> None:
+        # The server's own answer to a packet that is too large is to close the connection.
+        for _, identity, *_, payload, last_error, _ in rows:
+            size = len(payload) + len(last_error) + _ROW_OVERHEAD
+            if size > self._packet_limit // 2:
+                size += sum(payload.count(byte) for byte in _ESCAPED)
+            if size > self._packet_limit:
+                raise PayloadTooLarge(
+                    f"job {identity!r} takes {size:,} bytes, the server's max_allowed_packet is "
+                    f"{self._packet_limit:,}"
+                )
 
     def _version(self) -> int:
         with self._connections.cursor() as cursor:

@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, Any
 
 from work_core.errors import InvalidURL
 from work_core.url import yes_or_no
-
 from work_sql.mysql.store import MySQLStore
 from work_sql.names import DEFAULT_TABLE, identifier, positive
 
@@ -18,7 +17,8 @@ def open_store(url: URL) -> MySQLStore:
     """Return the store for *url*; the server need not be up.
 
     Raises:
-        InvalidURL: for another driver, a URL without a database, or an option that is unknown or malformed.
+        InvalidURL: for another driver, a URL without a database, or an option that is unknown or
+        malformed.
     """
     driver = url.scheme.partition("+")[2]
     if driver not in {"", "pymysql"}:
@@ -26,7 +26,7 @@ def open_store(url: URL) -> MySQLStore:
             f"{url}: work-sql talks to MySQL and MariaDB through PyMySQL, not {driver}; write "
             f"{url.owner}://. Sessions of your application may use any driver"
         )
-    if len(url.path) < 2:  # noqa: PLR2004 - the slash and a name
+    if not url.path.strip("/"):
         raise InvalidURL(f"{url} names no database; write {url.owner}://HOST/DATABASE")
     with url.options() as option:
         parameters = _address(url)

@@ -15,8 +15,9 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from contextlib import AbstractContextManager
 
-# Each statement has one good plan, a walk along an index, whatever the statistics of a table that is empty
-# now and full in a minute: sorting the backlog instead costs 25 ms per fetch at 30,000 jobs.
+# Each statement has one good plan, a walk along an index, whatever the statistics of a table that
+# is empty now and full in a minute: sorting the backlog instead costs 25 ms per fetch at 30,000
+# jobs.
 _PLANS = {
     "plan_cache_mode": "force_generic_plan",
     "enable_seqscan": "off",
@@ -46,8 +47,8 @@ class Settings(NamedTuple):
 class Connections:
     """Two pools: one whose commits wait for the disk, and one for leases and acks, which need not.
 
-    A lease or an ack that a crash of the server undoes is one more delivery, and waiting for the disk
-    with each is most of what they cost. What is enqueued always waits.
+    A lease or an ack that a crash of the server undoes is one more delivery, and waiting for the
+    disk with each is most of what they cost. What is enqueued always waits.
     """
 
     def __init__(self, settings: Settings) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import psycopg
+
 from work_core.errors import BackendError, BackendUnavailable, PayloadTooLarge, WorkError
 
 # Classes of SQLSTATE: connection exception, resources (a full disk, too many connections), operator

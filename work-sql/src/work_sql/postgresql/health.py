@@ -29,11 +29,10 @@ class TableHealth(NamedTuple):
     """The state of the job table.
 
     Attributes:
-        table_bytes: the table with its large values.
-        index_bytes: its indexes.
-        live_rows: rows that are jobs, as the statistics have it.
-        dead_rows: rows that vacuum has not removed yet, as the statistics have it.
-        held_transactions: how many transactions old the oldest open snapshot is: nothing younger can be
+        table_bytes: the table with its large values. index_bytes: its indexes. live_rows: rows that
+        are jobs, as the statistics have it. dead_rows: rows that vacuum has not removed yet, as the
+        statistics have it. held_transactions: how many transactions old the oldest open snapshot
+        is: nothing younger can be
             vacuumed.
         notification_queue: how full the server's queue of notifications is, from 0 to 1.
     """
@@ -50,24 +49,24 @@ class TableHealth(NamedTuple):
         found = []
         if self.held_transactions > _OLD_SNAPSHOT:
             found.append(
-                f"a snapshot {self.held_transactions:,} transactions old keeps dead rows from being "
-                "vacuumed; look for a long transaction (pg_stat_activity), an unused replication slot "
-                "or a prepared transaction"
+                f"a snapshot {self.held_transactions:,} transactions old keeps dead rows from "
+                "being vacuumed; look for a long transaction (pg_stat_activity), an unused "
+                "replication slot or a prepared transaction"
             )
         if self.dead_rows > max(_MANY_DEAD, 2 * self.live_rows):
             found.append(
-                f"{self.dead_rows:,} dead rows beside {self.live_rows:,} jobs; vacuum does not keep up"
+                f"{self.dead_rows:,} dead rows beside {self.live_rows:,} jobs: "
+                "vacuum does not keep up"
             )
         if self.notification_queue > _NOTIFY_QUEUE_FILLS:
             found.append(
-                f"the notification queue is {self.notification_queue:.0%} full; a session that listens "
-                "is stuck in a transaction"
+                f"the notification queue is {self.notification_queue:.0%} full: "
+                "a session that listens is stuck in a transaction"
             )
         return found
 
 
 def read_health(connection: psycopg.Connection, names: Names) -> TableHealth:
     """Read the numbers of the job table; needs no special rights."""
-    row = connection.execute(_QUERY, {"job": names.job}).fetchone()
-    assert row is not None  # noqa: S101 - a select without a table has one row
-    return TableHealth(*row)
+    cursor = connection.execute(_QUERY, {"job": names.job})
+    return TableHealth(*cursor.fetchall()[0])

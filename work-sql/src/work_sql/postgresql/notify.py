@@ -1,8 +1,8 @@
 """Tell other processes of new jobs, seldom enough to cost the producers nothing.
 
-A NOTIFY in the producer's transaction takes a lock that every other committer waits for: 16 producers
-fall from 14,800 to 4,000 commits a second. So a thread sends them on a connection of its own, at once for
-the first job and then for all queues together at most a hundred times a second.
+A NOTIFY in the producer's transaction takes a lock that every other committer waits for: 16
+producers fall from 14,800 to 4,000 commits a second. So a thread sends them on a connection of its
+own, at once for the first job and then for all queues together at most a hundred times a second.
 """
 
 from __future__ import annotations

@@ -1,5 +1,7 @@
 """The tables of PostgreSQL, version by version, and how a database gets from one to the next."""
 
+# ruff: noqa: S608 - names of tables are checked identifiers, and values are parameters
+
 from __future__ import annotations
 
 from dataclasses import dataclass
@@ -10,14 +12,14 @@ from work_core.errors import BackendError
 if TYPE_CHECKING:
     import psycopg
 
-# Half of every page stays free, so that the new version of a leased row finds room beside the old one and
-# no index is touched: 202 instead of 609 bytes of log per job.
+# Half of every page stays free, so that the new version of a leased row finds room beside the old
+# one and no index is touched: 202 instead of 609 bytes of log per job.
 _VERSION_1 = """
 CREATE TABLE IF NOT EXISTS {job} (
   namespace    text COLLATE "C" NOT NULL,
-  queue        text COLLATE "C" NOT NULL,   -- namespace ':' queue id; what starts with '!' was set aside
+  queue        text COLLATE "C" NOT NULL,   -- namespace ':' queue id; after '!': set aside
   id           text COLLATE "C" NOT NULL,
-  enqueued_at  bigint NOT NULL,             -- when the job is due; all times: microseconds since 1970
+  enqueued_at  bigint NOT NULL,             -- when it is due; all times: microseconds since 1970
   lease_until  bigint NOT NULL DEFAULT 0,   -- the lease stands in no index and no predicate of one
   lease_token  bigint NOT NULL DEFAULT 0,   -- who holds the lease; 0: nobody
   deliveries   bigint NOT NULL DEFAULT 0,
@@ -138,7 +140,7 @@ def version(connection: psycopg.Connection, names: Names) -> int:
 
 
 def migrate(connection: psycopg.Connection, names: Names) -> tuple[int, int]:
-    """Bring the tables to the newest version in one transaction; return the versions before and after.
+    """Bring the tables to the newest version in one transaction; return the old and the new.
 
     Any number of processes may do so at once.
 

@@ -10,7 +10,6 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import psycopg
-from work_core.errors import WorkError
 
 from work_sql.postgresql import errors, schema
 from work_sql.postgresql.connections import Connections, Settings
@@ -27,6 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from contextlib import AbstractContextManager
 
+    from work_core.errors import WorkError
     from work_sql.doorbell import Doorbell
     from work_sql.postgresql.schema import Names
     from work_sql.rows import Pair, Row
@@ -43,11 +43,9 @@ class PostgresStore(Store):
     """Jobs in a table of PostgreSQL.
 
     Args:
-        settings: how to connect.
-        names: the tables.
-        name: what error messages call the database; holds no password.
-        create: whether missing tables are made at the first use.
-        listen: connection parameters of the session that listens, where they differ; ``None`` to poll.
+        settings: how to connect. names: the tables. name: what error messages call the database;
+        holds no password. create: whether missing tables are made at the first use. listen:
+        connection parameters of the session that listens, where they differ; ``None`` to poll.
         vacuum: whether to vacuum while jobs flow fast.
     """
 
@@ -216,7 +214,7 @@ class PostgresStore(Store):
         return self._consume(self._sql.page, values)
 
     def acquire(
-        self, namespace: str, key: str, holder: str, limit: int, at: int, until: int
+        self, namespace: str, key: str, holder: str, *, limit: int, at: int, until: int
     ) -> bool:
         """Lock the key, drop what has expired, and insert if there is room."""
         values: dict[str, Any] = {"namespace": namespace, "key": key, "holder": holder}
@@ -236,7 +234,7 @@ class PostgresStore(Store):
         values = {"namespace": namespace, "key": key, "holder": holder}
         self._run(self._connections.consuming, lambda c: _execute(c, self._sql.release, values))
 
-    def claim(self, namespace: str, key: str, owner: str, at: int, until: int) -> str:
+    def claim(self, namespace: str, key: str, owner: str, *, at: int, until: int) -> str:
         """Insert, or take over what has expired; now and then clear away what nobody asks for."""
         values = {"namespace": namespace, "key": key, "owner": owner, "at": at, "until": until}
         holder: str = self._write(self._sql.claim, values)[0][0]
@@ -251,8 +249,9 @@ class PostgresStore(Store):
     def forget(self, namespace: str, key: str, owner: str) -> bool:
         """Delete the claim."""
         values = {"namespace": namespace, "key": key, "owner": owner}
-        work = lambda c: _execute(c, self._sql.forget, values).rowcount > 0  # noqa: E731
-        return self._run(self._connections.durable, work)
+        return self._run(
+            self._connections.durable, lambda c: _execute(c, self._sql.forget, values).rowcount > 0
+        )
 
     def announce(self, key: str, due: int) -> None:
         """Notify other processes of what is due before they would look by themselves."""
@@ -295,8 +294,9 @@ class PostgresStore(Store):
 
     def _remove(self, namespace: str, pairs: Sequence[Pair]) -> int:
         values = _pairs(namespace, pairs)
-        work = lambda c: _execute(c, self._sql.remove, values).rowcount  # noqa: E731
-        count = self._run(self._connections.consuming, work)
+        count = self._run(
+            self._connections.consuming, lambda c: _execute(c, self._sql.remove, values).rowcount
+        )
         self._acked(count)
         return count
 
@@ -312,7 +312,8 @@ class PostgresStore(Store):
 
     def _elect(self, holder: str, seconds: float) -> bool:
         now = time.time_ns() // 1000
-        return self.acquire("", "!vacuum", holder, 1, now, now + int(seconds * 1e6))
+        until = now + int(seconds * 1e6)
+        return self.acquire("", "!vacuum", holder, limit=1, at=now, until=until)
 
     def _consume(self, statement: str, values: Mapping[str, Any]) -> list[Any]:
         return self._run(

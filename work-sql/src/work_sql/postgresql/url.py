@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, Any
 
 from work_core.errors import InvalidURL
 from work_core.url import yes_or_no
-
 from work_sql.names import DEFAULT_TABLE, identifier, positive
 from work_sql.postgresql.connections import Settings
 from work_sql.postgresql.schema import Names

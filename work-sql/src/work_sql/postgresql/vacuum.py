@@ -1,7 +1,8 @@
 """Vacuum the job table where jobs flow faster than autovacuum comes by.
 
-Autovacuum looks once a minute; at 5,000 jobs a second that is 300,000 dead rows. One process, elected by
-a place with a time limit, vacuums after every ``EVERY`` acks that it has made itself: 15 to 20 ms each.
+Autovacuum looks once a minute; at 5,000 jobs a second that is 300,000 dead rows. One process,
+elected by a place with a time limit, vacuums after every ``EVERY`` acks that it has made itself: 15
+to 20 ms each.
 """
 
 from __future__ import annotations
@@ -66,7 +67,8 @@ class Vacuum:
         with self._connections.consuming() as connection:
             connection.add_notice_handler(self._heard)
             try:
-                # TRUNCATE would lock the table against everybody; SKIP_LOCKED never waits for a lock.
+                # TRUNCATE would lock the table against everybody; SKIP_LOCKED never waits for a
+                # lock.
                 connection.execute(
                     f"VACUUM (TRUNCATE OFF, SKIP_LOCKED) {self._names.job}".encode(), prepare=False
                 )

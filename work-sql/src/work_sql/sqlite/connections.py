@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 _CACHE_KIB = 20_000
 _MMAP_BYTES = 256 << 20
 
-# SQLite's own busy handler sleeps up to 100 ms at a time: with four processes the slowest 1 % of batches
-# waited 234 ms, with short random sleeps 26 ms.
+# SQLite's own busy handler sleeps up to 100 ms at a time: with four processes the slowest 1 % of
+# batches waited 234 ms, with short random sleeps 26 ms.
 _SHORTEST_RETRY = 0.0002
 _LONGEST_RETRY = 0.001
 

@@ -1,19 +1,21 @@
 """The SQL of SQLite, for one name of the job table."""
 
+# ruff: noqa: S608 - names of tables are checked identifiers, and values are parameters
+
 from __future__ import annotations
 
 from work_sql.rows import COLUMNS
 
 SCHEMA_VERSION = 1
 
-# Index `due` holds all that a fetch sorts and filters by, save the lease: a lease is written with every
-# delivery, and what stands in no index costs no index write.
+# Index `due` holds all that a fetch sorts and filters by, save the lease: a lease is written with
+# every delivery, and what stands in no index costs no index write.
 _SCHEMA = """
 CREATE TABLE {table} (
   namespace    TEXT NOT NULL,
-  queue        TEXT NOT NULL,               -- namespace ':' queue id; what starts with '!' was set aside
+  queue        TEXT NOT NULL,               -- namespace ':' queue id; after '!': set aside
   id           TEXT NOT NULL,
-  enqueued_at  INTEGER NOT NULL,            -- when the job is due; all times: microseconds since 1970
+  enqueued_at  INTEGER NOT NULL,            -- when it is due; all times: microseconds since 1970
   lease_until  INTEGER NOT NULL DEFAULT 0,
   lease_token  INTEGER NOT NULL DEFAULT 0,  -- who holds the lease; 0: nobody
   deliveries   INTEGER NOT NULL DEFAULT 0,
@@ -67,7 +69,8 @@ class Statements:
               deliveries = 0, lease_until = 0, lease_token = 0"""
         self.anything_due = f"""
             SELECT 1 FROM {table}
-            WHERE queue = ? AND (enqueued_at, id) >= (?, ?) AND enqueued_at <= ? AND lease_until <= ?
+            WHERE queue = ? AND (enqueued_at, id) >= (?, ?) AND enqueued_at <= ?
+              AND lease_until <= ?
             LIMIT 1"""
         self.lease = f"""
             UPDATE {table} SET lease_until = ?, lease_token = ?, deliveries = deliveries + 1
@@ -89,8 +92,8 @@ class Statements:
             WHERE id = ? AND namespace = ? AND lease_token = ?"""
         self.set_aside = f"""
             UPDATE {table} SET queue = ? WHERE id = ? AND namespace = ? AND queue = ?"""
-        # Rows in flight stand in front of those due later: a few are looked at for the first lease to
-        # end, more are found by polling.
+        # Rows in flight stand in front of those due later: a few are looked at for the first lease
+        # to end, more are found by polling.
         self.next_due = f"""
             SELECT min(visible_at) FROM (
               SELECT * FROM (

@@ -7,7 +7,6 @@ import threading
 from typing import TYPE_CHECKING, Any
 
 from work_core.errors import BackendError, BackendUnavailable, PayloadTooLarge, WorkError
-
 from work_sql.rows import set_aside_key
 from work_sql.sqlite.connections import Connections, is_busy
 from work_sql.sqlite.statements import COUNT_LIMIT, SCHEMA_VERSION, Statements
@@ -182,7 +181,7 @@ class SQLiteStore(Store):
             return reader.execute(self._sql.page, (key, *after, limit)).fetchall()
 
     def acquire(
-        self, namespace: str, key: str, holder: str, limit: int, at: int, until: int
+        self, namespace: str, key: str, holder: str, *, limit: int, at: int, until: int
     ) -> bool:
         """Drop what has expired, then insert if there is room."""
         with self._writing() as writer:
@@ -195,7 +194,7 @@ class SQLiteStore(Store):
         with self._writing() as writer:
             writer.execute(self._sql.release, (namespace, key, holder))
 
-    def claim(self, namespace: str, key: str, owner: str, at: int, until: int) -> str:
+    def claim(self, namespace: str, key: str, owner: str, *, at: int, until: int) -> str:
         """Insert, or take over what has expired; clear away some of what nobody asks for."""
         with self._writing() as writer:
             values = (namespace, key, owner, until, at)
