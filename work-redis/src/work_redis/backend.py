@@ -6,14 +6,14 @@ from typing import TYPE_CHECKING, Any
 
 from work_core.backend import Backend, Exchange
 from work_core.codec import encode_job
-from work_core.errors import BackendError, EnqueueFailed, PayloadTooLarge
+from work_core.errors import PayloadTooLarge
 from work_core.job import Lease
 from work_redis import scripts
 from work_redis.fetch import Fetch
 from work_redis.keys import encode, invalid_key, job_prefix, queue_key
 from work_redis.locks import Locks
 from work_redis.lookup import Lookup
-from work_redis.store import CHUNK, chunks, held
+from work_redis.store import CHUNK, chunks, held, in_steps
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -41,16 +41,7 @@ class RedisBackend(Lookup, Locks, Backend):
         """Store *jobs*, 500 in a step; a step that fails after others is ``EnqueueFailed``."""
         prefix = job_prefix(queue.namespace)
         entries = [(prefix + encode(job.id), *self._entry(job)) for job in jobs]
-        stored = 0
-        for chunk in chunks(entries):
-            arguments = [value for entry in chunk for value in entry]
-            try:
-                self._run(scripts.ENQUEUE, queue, arguments, again=True)
-            except BackendError as error:
-                if stored:
-                    raise _half_done(jobs, stored, error) from error
-                raise
-            stored += len(chunk)
+        in_steps(jobs, entries, lambda step: self._run(scripts.ENQUEUE, queue, step, again=True))
 
     def dequeue(
         self, queue: QueueName, limit: int, *, at: datetime, lease: float, wait: float = 0.0
@@ -146,11 +137,3 @@ class RedisBackend(Lookup, Locks, Backend):
 
 def _at(positions: Iterable[int], jobs: Sequence[Job]) -> list[Job]:
     return [jobs[position - 1] for position in positions]
-
-
-def _half_done(jobs: Sequence[Job], stored: int, error: BackendError) -> EnqueueFailed:
-    return EnqueueFailed(
-        f"{stored} of {len(jobs)} jobs are stored, the others may be: {error}; enqueue those again",
-        stored=jobs[:stored],
-        failed=[(job, str(error)) for job in jobs[stored:]],
-    )

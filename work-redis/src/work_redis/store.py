@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from work_core.codec import decode_job
-from work_core.errors import InvalidRecord
+from work_core.errors import BackendError, EnqueueFailed, InvalidRecord
 from work_redis.keys import encode, job_prefix
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from work_core.job import Job
     from work_redis.client import Client
@@ -38,6 +38,27 @@ def chunks(items: Sequence[T]) -> Iterator[Sequence[T]]:
         yield items[start : start + CHUNK]
 
 
+def in_steps(
+    jobs: Sequence[Job],
+    entries: Sequence[tuple[Any, ...]],
+    store: Callable[[list[Any]], object],
+) -> None:
+    """Call *store* with the flattened *entries* of *jobs*, at most ``CHUNK`` at a time.
+
+    Raises:
+        EnqueueFailed: when a call fails after another went well.
+    """
+    stored = 0
+    for chunk in chunks(entries):
+        try:
+            store([value for entry in chunk for value in entry])
+        except BackendError as error:
+            if not stored:
+                raise
+            raise _half_done(jobs, stored, error) from error
+        stored += len(chunk)
+
+
 def job_keys(namespace: str, ids: Sequence[str]) -> list[bytes]:
     """Return the key of the job of each id."""
     prefix = job_prefix(namespace)
@@ -63,3 +84,11 @@ def decode_at(prefix: bytes, key: bytes, record: bytes) -> Job:
     if prefix + encode(job.id) != key:
         raise InvalidRecord(f"its id is {job.id!r}, which is not that of its key", record=record)
     return job
+
+
+def _half_done(jobs: Sequence[Job], stored: int, error: BackendError) -> EnqueueFailed:
+    return EnqueueFailed(
+        f"{stored} of {len(jobs)} jobs are stored, the others may be: {error}; enqueue those again",
+        stored=jobs[:stored],
+        failed=[(job, str(error)) for job in jobs[stored:]],
+    )
