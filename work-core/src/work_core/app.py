@@ -11,7 +11,7 @@ from work_core.job import QueueName, utc_now
 from work_core.plugins import open_backend
 from work_core.queue import Queue
 from work_core.retry import DEFAULT_BACKOFF
-from work_core.task import Task, TaskOptions
+from work_core.task import Task, TaskOptions, task_name_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -55,16 +55,20 @@ class App:
         config: Config | None = None,
         clock: Callable[[], datetime] = utc_now,
     ) -> None:
-        if config is None and (url is None or namespace is None or plugins is None):
-            from work_core.config import load_config
+        if config is None:
+            from work_core.config import Config, load_config
 
-            config = load_config()
-        self._url = url if url is not None or config is None else config.url
-        self._stores_url = stores if stores is not None or config is None else config.stores
-        self.namespace: str = namespace or (config.namespace if config else "work")
-        if plugins is None:
-            plugins = config.load_plugins() if config is not None else ()
-        self.plugins: list[object] = list(plugins)
+            complete = url is not None and namespace is not None and plugins is not None
+            config = Config() if complete else load_config()
+        if url is None:
+            # Configured stores belong to the configured URL.
+            url, stores = config.url, config.stores if stores is None else stores
+        self._url: str | Backend = url
+        self._stores_url = stores
+        self.namespace: str = config.namespace if namespace is None else namespace
+        if not self.namespace:
+            raise ConfigError("namespace must not be empty; leave it out to get 'work'")
+        self.plugins: list[object] = config.load_plugins() if plugins is None else list(plugins)
         hooks_of(self.plugins)
         self.clock = clock
         self.tasks: dict[str, Task[Any, Any]] = {}
@@ -74,7 +78,7 @@ class App:
     @property
     def url(self) -> str | Backend:
         """Where jobs are stored."""
-        return self._url or "sqlite:///work.db"
+        return self._url
 
     @property
     def backend(self) -> Backend:
@@ -84,7 +88,7 @@ class App:
     @property
     def stores(self) -> Backend:
         """The backend of once-keys and semaphores."""
-        return self._open(self._stores_url or self.url)
+        return self._open(self.url if self._stores_url is None else self._stores_url)
 
     @overload
     def task(self, function: Callable[P, R], /) -> Task[P, R]: ...
@@ -92,6 +96,8 @@ class App:
     @overload
     def task(
         self,
+        function: None = None,
+        /,
         *,
         name: str | None = None,
         queue: str | None = None,
@@ -128,18 +134,20 @@ class App:
             backoff: how long to wait after a failure.
 
         Raises:
-            ConfigError: for a name that is taken or an option out of range.
+            ConfigError: for a name that is taken, an option out of range, or a function that cannot
+                run as a job: a generator, or a method that would lack its ``self``.
         """
         hooks_of(plugins)
         running = TaskOptions(tuple(plugins), concurrency, lease, timeout, backoff)
 
         def register(function: Callable[P, R]) -> Task[P, R]:
-            task_name = name or function.__name__
+            task_name = task_name_of(function) if name is None else name
             if task_name in self.tasks:
                 raise ConfigError(
                     f"task {task_name!r} is defined twice; give one of them name='...'"
                 )
-            task = Task(self, function, task_name, queue or task_name, running)
+            queue_id = task_name if queue is None else queue
+            task = Task(self, function, task_name, queue_id, running)
             self.tasks[task_name] = task
             return task
 
@@ -147,6 +155,8 @@ class App:
 
     def queue(self, queue_id: str, *, plugins: Sequence[object] = ()) -> Queue:
         """Return the queue *queue_id* with the app's middleware, and *plugins* inside it."""
+        if not queue_id:
+            raise ConfigError("a queue's id must not be empty")
         name = QueueName(self.namespace, queue_id)
         return Queue(self.backend, name, [*self.plugins, *plugins], stores=self.stores)
 

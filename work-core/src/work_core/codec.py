@@ -1,27 +1,40 @@
 """The bytes of a job and of its payload, as the Go library writes and reads them.
 
-A record is a msgpack map of the seven fields of Go's struct, in its order. Reading accepts what Go's
-decoder accepts, a nil time excepted: it kills a Go worker, so it is refused
-here and never written. Times have microseconds here and nanoseconds in Go: the rest is cut off.
+A record is a msgpack map of the seven fields of Go's struct, in its order. Reading accepts what
+Go's decoder accepts. A nil time is the exception, because it kills a Go worker: it is refused here
+and never written. Times have microseconds here and nanoseconds in Go: the rest is cut off.
 """
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+import threading
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 import msgpack
 
-from work_core.errors import InvalidArgument, InvalidPayload, InvalidRecord, WorkError
-from work_core.job import ZERO_TIME, Job
+from work_core.errors import InvalidArgument, InvalidPayload, WorkError
+from work_core.job import Job
+from work_core.record import read_record
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-_FIELDS = ("id", "created_at", "updated_at", "enqueued_at", "payload", "retries", "last_error")
-_LATEST = datetime.max.replace(tzinfo=UTC)
-_EXACT, _DATETIME = 0, 3  # msgpack's names for "as Timestamp" and "as datetime"
+_DATETIME = 3  # msgpack's number for "timestamps as datetime"
 _INT64 = 1 << 63
+_KEPT_BUFFER = 1 << 16
+_REFUSALS = (TypeError, ValueError, OverflowError, RecursionError)
+
+
+class _Packer(threading.local):
+    """One packer per thread: making one costs as much as packing a job."""
+
+    def __init__(self) -> None:
+        packer = msgpack.Packer(datetime=True, unicode_errors="surrogateescape")
+        self.pack = packer.pack
+
+
+_packer = _Packer()
 
 
 def encode_job(job: Job) -> bytes:
@@ -30,10 +43,14 @@ def encode_job(job: Job) -> bytes:
     An empty payload becomes nil, as Go's ``NewJob`` has it.
 
     Raises:
-        WorkError: for a naive datetime or a field of the wrong type.
+        WorkError: for a naive datetime or a field of the wrong type, by name.
     """
+    if not _plain(job):
+        job = _normalized(job)
+    # A packer keeps the buffer of the largest job it has seen.
+    pack = _packer.pack if len(job.payload) < _KEPT_BUFFER else _Packer().pack
     try:
-        record: bytes = msgpack.packb(
+        record: bytes = pack(
             {
                 "id": job.id,
                 "created_at": job.created_at,
@@ -42,11 +59,9 @@ def encode_job(job: Job) -> bytes:
                 "payload": job.payload or None,
                 "retries": job.retries,
                 "last_error": job.last_error,
-            },
-            datetime=True,
-            unicode_errors="surrogateescape",
+            }
         )
-    except (TypeError, ValueError, OverflowError) as error:
+    except _REFUSALS as error:
         raise WorkError(f"job {job.id!r} cannot be encoded: {error}") from error
     return record
 
@@ -54,17 +69,15 @@ def encode_job(job: Job) -> bytes:
 def decode_job(record: bytes) -> Job:
     """Return the job in *record*, accepting all that Go's decoder accepts.
 
-    That is: any order of keys, unknown and missing keys, bin keys, an array in field order, any width
-    of integer, every form of timestamp, and bytes after the end. Text that is no UTF-8 is kept by
-    surrogate escapes; times beyond the year 9999 become its end.
+    That is: any order of keys, unknown and missing keys, bin keys, an array in field order, any
+    width of integer, every form of timestamp, and bytes after the end. Text that is no UTF-8 is
+    kept by surrogate escapes; times beyond the years 1 and 9999 become their ends.
 
     Raises:
         InvalidRecord: with the position and the reason.
     """
     try:
-        found = msgpack.unpackb(
-            record, timestamp=_DATETIME, unicode_errors="surrogateescape", strict_map_key=True
-        )
+        found = msgpack.unpackb(record, timestamp=_DATETIME, unicode_errors="surrogateescape")
         payload = found["payload"]
         job = Job(
             b"" if payload is None else payload,
@@ -76,10 +89,8 @@ def decode_job(record: bytes) -> Job:
             found["last_error"],
         )
     except (ValueError, TypeError, LookupError, OverflowError):
-        return _decode_leniently(record)
-    if _plain(job):
-        return job
-    return _decode_leniently(record)
+        return read_record(record)
+    return job if _plain(job) else read_record(record)
 
 
 def encode_payload(arguments: Mapping[str, object]) -> bytes:
@@ -90,7 +101,7 @@ def encode_payload(arguments: Mapping[str, object]) -> bytes:
     """
     try:
         payload: bytes = msgpack.packb(arguments, datetime=True)
-    except (TypeError, ValueError, OverflowError, RecursionError) as error:
+    except _REFUSALS as error:
         raise _name_the_culprit(arguments, error) from error
     return payload
 
@@ -103,121 +114,69 @@ def decode_payload(payload: bytes) -> Any:
     """
     try:
         return msgpack.unpackb(payload, timestamp=_DATETIME, strict_map_key=False)
-    except (ValueError, TypeError, OverflowError, RecursionError) as error:
-        reason = _reason(payload, error)
+    except _REFUSALS as error:
+        position, reason = _trouble(payload, error)
         raise InvalidPayload(
-            f"the payload of {len(payload)} bytes is not msgpack: {reason}"
+            f"the payload of {len(payload)} bytes is not msgpack at byte {position}: {reason}"
         ) from error
 
 
 def _plain(job: Job) -> bool:
+    """Tell whether every field has exactly the type that its record can carry."""
     return (
-        type(job.id) is str
-        and type(job.payload) is bytes
+        type(job.payload) is bytes
+        and type(job.id) is str
         and type(job.created_at) is datetime
         and type(job.updated_at) is datetime
         and type(job.enqueued_at) is datetime
         and type(job.retries) is int
+        and job.retries < _INT64
         and type(job.last_error) is str
     )
 
 
-def _decode_leniently(record: bytes) -> Job:
-    values = _fields(record)
-    text = {name: _text(values.get(name), name, record) for name in ("id", "last_error")}
-    times = {
-        name: _time(values.get(name, ZERO_TIME), name, record)
-        for name in ("created_at", "updated_at", "enqueued_at")
-    }
+# -- encoding what is not plain -------------------------------------------------------------------
+
+
+def _normalized(job: Job) -> Job:
+    """Return *job* with plain types in place of their subclasses, refusing all else."""
     return Job(
-        payload=_bytes(values.get("payload"), record),
-        id=text["id"],
-        created_at=times["created_at"],
-        updated_at=times["updated_at"],
-        enqueued_at=times["enqueued_at"],
-        retries=_integer(values.get("retries"), record),
-        last_error=text["last_error"],
+        payload=bytes(_expect(job, "payload", (bytes, bytearray, memoryview))),
+        id=str(_expect(job, "id", (str,))),
+        created_at=_plain_time(_expect(job, "created_at", (datetime,))),
+        updated_at=_plain_time(_expect(job, "updated_at", (datetime,))),
+        enqueued_at=_plain_time(_expect(job, "enqueued_at", (datetime,))),
+        retries=_plain_retries(job),
+        last_error=str(_expect(job, "last_error", (str,))),
     )
 
 
-def _fields(record: bytes) -> dict[str, object]:
-    unpacker = msgpack.Unpacker(
-        timestamp=_EXACT, unicode_errors="surrogateescape", strict_map_key=False
-    )
-    unpacker.feed(record)
-    try:
-        value = unpacker.unpack()
-    except Exception as error:
-        raise InvalidRecord(
-            str(error) or "the record ends too early", position=unpacker.tell(), record=record
-        ) from error
-    if value is None:
-        return {}
-    if isinstance(value, list) and len(value) == len(_FIELDS):
-        return dict(zip(_FIELDS, value, strict=True))
-    if not isinstance(value, dict):
-        raise InvalidRecord(
-            f"expected a map of fields, found {type(value).__name__}", position=0, record=record
-        )
-    return {_key(name): content for name, content in value.items()}
-
-
-def _key(name: object) -> str:
-    return name.decode(errors="surrogateescape") if isinstance(name, bytes) else str(name)
-
-
-def _wrong(name: str, value: object, expected: str, record: bytes) -> InvalidRecord:
-    position = record.find(name.encode())
-    found = "nil" if value is None else type(value).__name__
-    return InvalidRecord(
-        f"{name}: expected {expected}, found {found}", position=position, record=record
-    )
-
-
-def _text(value: object, name: str, record: bytes) -> str:
-    if value is None:
-        return ""
-    if isinstance(value, bytes):
-        return value.decode(errors="surrogateescape")
-    if isinstance(value, str):
+def _expect(job: Job, name: str, types: tuple[type, ...]) -> Any:
+    value = getattr(job, name)
+    if isinstance(value, types):
         return value
-    raise _wrong(name, value, "text", record)
+    expected = types[0].__name__
+    raise WorkError(f"job {job.id!r} cannot be encoded: {name} is {value!r}, no {expected}")
 
 
-def _bytes(value: object, record: bytes) -> bytes:
-    if value is None:
-        return b""
-    if isinstance(value, str):
-        return value.encode(errors="surrogateescape")
-    if isinstance(value, bytes):
-        return value
-    raise _wrong("payload", value, "bytes", record)
+def _plain_time(moment: datetime) -> datetime:
+    # Subclasses (pendulum, freezegun, pandas) are refused by msgpack.
+    return datetime.combine(moment.date(), moment.time(), moment.tzinfo)
 
 
-def _integer(value: object, record: bytes) -> int:
-    if value is None:
-        return 0
-    if isinstance(value, int) and not isinstance(value, bool):
-        # Go reads an unsigned 64-bit integer into a signed one.
-        return value if value < _INT64 else value - 2 * _INT64
-    raise _wrong("retries", value, "an integer", record)
+def _plain_retries(job: Job) -> int:
+    value = _expect(job, "retries", (int,))
+    if isinstance(value, bool) or value >= _INT64:
+        raise WorkError(f"job {job.id!r} cannot be encoded: retries is {value}, no 64-bit integer")
+    return int(value)
 
 
-def _time(value: object, name: str, record: bytes) -> datetime:
-    if isinstance(value, datetime):
-        return value
-    if isinstance(value, msgpack.Timestamp):
-        try:
-            moment: datetime = value.to_datetime()
-        except (OverflowError, ValueError):
-            return _LATEST if value.seconds > 0 else ZERO_TIME
-        return moment
-    raise _wrong(name, value, "a timestamp", record)
+# -- saying what is wrong -------------------------------------------------------------------------
 
 
 def _name_the_culprit(arguments: Mapping[str, object], error: Exception) -> InvalidArgument:
     for name, value in arguments.items():
-        reason = _refused(value)
+        reason = _refusal(value)
         if reason is not None:
             return InvalidArgument(
                 f"argument {name!r} of type {type(value).__name__} cannot be sent: {reason}; "
@@ -226,15 +185,38 @@ def _name_the_culprit(arguments: Mapping[str, object], error: Exception) -> Inva
     return InvalidArgument(f"the arguments cannot be sent: {error}")
 
 
-def _refused(value: object) -> str | None:
+def _refusal(value: object) -> str | None:
     try:
         msgpack.packb(value, datetime=True)
-    except (TypeError, ValueError, OverflowError, RecursionError) as error:
+    except _REFUSALS as error:
         return str(error)
     return None
 
 
-def _reason(payload: bytes, error: Exception) -> str:
+def _trouble(payload: bytes, error: Exception) -> tuple[int, str]:
+    """Return the byte at which *payload* stops being one msgpack value, and why."""
     if isinstance(error, msgpack.ExtraData):
-        return f"the value is followed by {len(error.extra)} more bytes at byte {len(payload) - len(error.extra)}"
-    return str(error) or type(error).__name__
+        extra = len(error.extra)
+        return len(payload) - extra, f"the value is followed by {extra} more bytes"
+    reader = msgpack.Unpacker(timestamp=_DATETIME, max_buffer_size=len(payload) or 1)
+    reader.feed(payload)
+    position, values = 0, 1
+    try:
+        while values:
+            position = reader.tell()
+            values += _enter(reader, payload[position : position + 1]) - 1
+    except msgpack.OutOfData:
+        return position, "it ends too early"
+    except _REFUSALS as found:
+        return position, str(found) or "no msgpack value starts so"
+    return 0, str(error)
+
+
+def _enter(reader: msgpack.Unpacker, first: bytes) -> int:
+    """Read one scalar, or the header of an array or map; return how many values stand in it."""
+    if b"\x80" <= first <= b"\x8f" or first in (b"\xde", b"\xdf"):
+        return 2 * int(reader.read_map_header())
+    if b"\x90" <= first <= b"\x9f" or first in (b"\xdc", b"\xdd"):
+        return int(reader.read_array_header())
+    reader.unpack()
+    return 0

@@ -108,11 +108,25 @@ class Discard(Signal):
 
 
 class Snooze(Signal):
-    """Put the job back, due after *delay* seconds, without spending a retry."""
+    """Put the job back, due after *delay* seconds, without spending a retry.
+
+    Raises:
+        ValueError: for a *delay* that is no number of seconds.
+    """
 
     def __init__(self, delay: float, reason: str = "") -> None:
+        try:
+            usable = delay <= float("inf")
+        except TypeError:
+            usable = False
+        if not usable:
+            raise ValueError(f"delay must be a number of seconds, not {delay!r}")
         super().__init__(reason or f"snoozed for {delay:g} s")
         self.delay = delay
+
+    def __reduce__(self) -> tuple[type[Snooze], tuple[float, str]]:
+        # Handlers raise it in a process pool too.
+        return type(self), (self.delay, str(self))
 
 
 class LeaveLeased(Signal):

@@ -21,8 +21,8 @@ def hooks_of(plugins: Iterable[object]) -> pluggy.HookRelay:
     """Return the hooks with *plugins* registered; the first plug-in is the outermost.
 
     Raises:
-        PluginError: naming the plug-in that is no plug-in, misspells a hook, asks for arguments that a
-            hook does not have, or implements a wrapped hook without being a wrapper.
+        PluginError: naming the plug-in that is no plug-in, misspells a hook, asks for arguments
+            that a hook does not have, or implements a wrapped hook without being a wrapper.
     """
     manager = pluggy.PluginManager("work")
     manager.add_hookspecs(hookspecs)
@@ -47,13 +47,13 @@ def register(manager: pluggy.PluginManager, plugin: object) -> None:
 
 def describe(plugin: object) -> str:
     """Return the name by which messages call *plugin*."""
-    return getattr(plugin, "__name__", None) or type(plugin).__qualname__
+    return str(getattr(plugin, "__name__", None) or type(plugin).__qualname__)
 
 
 def _check_is_plugin(plugin: object, name: str) -> None:
     if isinstance(plugin, type):
         raise PluginError(f"plug-in {name} is a class; pass an object: {name}(...)")
-    methods = [attribute for attribute in dir(plugin) if attribute.startswith("work_")]
+    methods = [method for method in dir(plugin) if _is_method(plugin, method)]
     for method in methods:
         if method not in _HOOKS:
             raise PluginError(f"{name}.{method} is no hook{suggestion(method, _HOOKS)}")
@@ -61,6 +61,11 @@ def _check_is_plugin(plugin: object, name: str) -> None:
             raise PluginError(f"{name}.{method} is not marked; decorate it with @hookimpl")
     if not methods:
         raise PluginError(f"{name} is no plug-in: it has none of {', '.join(_HOOKS)}")
+
+
+def _is_method(plugin: object, name: str) -> bool:
+    # A module plug-in may hold other modules, such as `work_core` itself.
+    return name.startswith("work_") and inspect.isroutine(getattr(plugin, name))
 
 
 def _check_wrappers(manager: pluggy.PluginManager, plugin: object, name: str) -> None:

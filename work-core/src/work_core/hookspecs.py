@@ -1,8 +1,8 @@
 """The hooks that a plug-in may implement; each docstring is the contract.
 
 A method that wraps is a generator marked ``@hookimpl(wrapper=True)`` that yields once: what it does
-before the ``yield`` runs on the way in, the value of ``yield`` is the inner result, and what it returns
-goes out. An implementation may take fewer arguments than its specification.
+before the ``yield`` runs on the way in, the value of ``yield`` is the inner result, and what it
+returns goes out. An implementation may take fewer arguments than its specification.
 """
 
 from __future__ import annotations
@@ -29,22 +29,26 @@ hookimpl = pluggy.HookimplMarker("work")
 def work_open_backend(url: str) -> Backend | None:
     """Open the backend that *url* names. Asked only of the plug-in that owns the scheme.
 
-    Validate the whole URL here and raise ``InvalidURL`` for what is wrong with it; do not wait for a
-    server that may come up later: connect at the first call.
+    Validate the whole URL here and raise ``InvalidURL`` for what is wrong with it; do not wait for
+    a server that may come up later: connect at the first call.
     """
 
 
 @hookspec(firstresult=True)
 def work_backend_class(scheme: str) -> type[Backend] | None:
-    """Return the class that ``work_open_backend`` opens for *scheme*, so that tools can list what it can do."""
+    """Return the class that ``work_open_backend`` opens for *scheme*.
+
+    Tools list by it what a backend can do, without opening one.
+    """
 
 
 @hookspec(firstresult=True)
 def work_enqueue(batch: EnqueueBatch) -> list[Job] | None:
     """Wrap the storing of a batch of jobs. Runs in the program that enqueues.
 
-    Before it yields a wrapper may change ``batch.jobs`` and each job in it, or drop a job (noting it in
-    ``batch.duplicates`` when an earlier job stands for it). The result is the jobs that were stored.
+    Before it yields a wrapper may change ``batch.jobs`` and each job in it, or drop a job (noting
+    it in ``batch.duplicates`` when an earlier job stands for it). The result is the jobs that were
+    stored.
     """
 
 
@@ -53,7 +57,7 @@ def work_dequeue(request: DequeueRequest) -> list[Job] | None:
     """Wrap the fetching of jobs for one queue. Runs in the worker, once per fetch, not per job.
 
     Before it yields a wrapper may lower ``request.limit`` (0 skips the round) or change
-    ``request.lease``. It may run while a fetch waits for jobs, so keep no lock across the ``yield``.
+    ``request.lease``. It may run while a fetch waits for jobs: keep no lock across the ``yield``.
     """
 
 
@@ -61,9 +65,9 @@ def work_dequeue(request: DequeueRequest) -> list[Job] | None:
 def work_handle(job: Job, context: HandleContext) -> object:
     """Wrap the handler of one job. Runs around sync and async handlers alike: never block in it.
 
-    The value of ``yield`` is what the handler returned; what the handler raised is raised there. Raise
-    ``Discard``, ``Snooze`` or ``LeaveLeased`` to choose the outcome. An object whose wrapper keeps state
-    must be safe for several threads.
+    The value of ``yield`` is what the handler returned; what the handler raised is raised there.
+    Raise ``Discard``, ``Snooze`` or ``LeaveLeased`` to choose the outcome. An object whose wrapper
+    keeps state must be safe for several threads.
     """
 
 
@@ -83,7 +87,7 @@ def work_worker_stopped(worker: Worker) -> None:
 
 @hookspec
 def work_job_finished(job: Job, outcome: Outcome, context: HandleContext) -> None:
-    """Act on the decided outcome of each job, in the thread that ran it, before the store knows it."""
+    """Act on the decided outcome of each job, in the thread that ran it, before it is stored."""
 
 
 @hookspec(firstresult=True)
@@ -103,7 +107,8 @@ def work_commands(cli: click.Group) -> None:
 def work_jobs_returned(queue: QueueName, jobs: list[Job]) -> None:
     """Act on jobs that were fetched but given back without being handled.
 
-    A plug-in that counts jobs between its ``work_dequeue`` and its ``work_handle`` stops counting these.
+    A plug-in that counts jobs between its ``work_dequeue`` and its ``work_handle`` stops counting
+    these.
     """
 
 

@@ -1,14 +1,17 @@
 """Middleware: what a wrapper sees, and the fold that compiles wrappers into one callable.
 
-Pluggy decides which wrappers run and in which order. Calling them through pluggy costs 2 to 5 us per job
-and cannot await a handler, so the wrappers of a hook are read once and folded into nested functions that
-behave as pluggy's own call does: same results, same order, same exceptions.
+Pluggy decides which wrappers run and in which order. Calling them through pluggy costs 2 to 5 us
+per job and cannot await a handler, so the wrappers of a hook are read once and folded into nested
+functions that behave as pluggy's own call does: same results, same order, same exceptions. One
+thing is better here: when a wrapper yields twice, those outside of it still get to clean up.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NoReturn
+
+from work_core.hooks import describe
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Generator
@@ -19,10 +22,11 @@ if TYPE_CHECKING:
     from work_core.backend import Backend
     from work_core.job import Job, QueueName
 
-    Make = Callable[..., Generator[None, Any, Any]]
+    Wrapper = Generator[None, Any, Any]
+    Make = Callable[..., Wrapper]
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class EnqueueBatch:
     """What ``work_enqueue`` wraps: jobs on their way into one queue.
 
@@ -43,7 +47,7 @@ class EnqueueBatch:
     duplicates: dict[str, str] = field(default_factory=dict)
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class DequeueRequest:
     """What ``work_dequeue`` wraps: one fetch for one queue.
 
@@ -66,7 +70,7 @@ class DequeueRequest:
     idle: bool = False
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class HandleContext:
     """What ``work_handle`` and the handler may know about a run.
 
@@ -96,34 +100,43 @@ class HandleContext:
 def fold(hook: HookCaller, inner: Callable[..., Any]) -> Callable[..., Any]:
     """Return *inner* wrapped by the wrappers of *hook*, in pluggy's order.
 
-    The result takes the hook's arguments by position, in the order of its specification. With no
-    wrappers it is *inner* itself.
+    The result takes the hook's arguments, one or two, by position and in the order of its
+    specification. With no wrappers it is *inner* itself.
     """
-    call = inner
-    for wrapper in hook.get_hookimpls():
-        call = _layer(_positional(wrapper, hook), wrapper, call)
-    return call
+    return _fold(hook, inner, _layer)
 
 
 def fold_async(
     hook: HookCaller, inner: Callable[..., Awaitable[Any]]
 ) -> Callable[..., Awaitable[Any]]:
-    """Return the coroutine function *inner* wrapped as ``fold`` does; it is awaited at the ``yield``."""
-    call = inner
-    for wrapper in hook.get_hookimpls():
-        call = _async_layer(_positional(wrapper, hook), wrapper, call)
-    return call
+    """Return the coroutine function *inner* wrapped as ``fold`` does, awaited at the ``yield``."""
+    return _fold(hook, inner, _async_layer)
+
+
+def _fold(
+    hook: HookCaller, inner: Callable[..., Any], layer: Callable[..., Callable[..., Any]]
+) -> Callable[..., Any]:
+    wrappers = hook.get_hookimpls()
+    if not wrappers:
+        return inner
+    names = tuple(hook.spec.argnames) if hook.spec else ()
+    # Layers take two arguments, as work_handle has: the hooks with one run per batch, not per job.
+    alone = len(names) == 1
+    call: Callable[..., Any] = (lambda first, _: inner(first)) if alone else inner
+    for wrapper in wrappers:
+        call = layer(_two_arguments(wrapper, names), wrapper, call)
+    return (lambda first: call(first, None)) if alone else call
 
 
 def _layer(make: Make, wrapper: HookImpl, inner: Callable[..., Any]) -> Callable[..., Any]:
-    def call(*arguments: Any) -> Any:
-        generator = make(*arguments)
+    def call(first: Any, second: Any) -> Any:
+        generator = make(first, second)
         try:
             generator.send(None)
         except StopIteration:
-            _refuse(wrapper, "did not yield")
+            _refuse(generator, wrapper, "did not yield")
         try:
-            result = inner(*arguments)
+            result = inner(first, second)
         except BaseException as error:  # noqa: BLE001 - the wrapper decides what becomes of it
             return _throw(generator, wrapper, error)
         try:
@@ -138,14 +151,14 @@ def _layer(make: Make, wrapper: HookImpl, inner: Callable[..., Any]) -> Callable
 def _async_layer(
     make: Make, wrapper: HookImpl, inner: Callable[..., Awaitable[Any]]
 ) -> Callable[..., Awaitable[Any]]:
-    async def call(*arguments: Any) -> Any:
-        generator = make(*arguments)
+    async def call(first: Any, second: Any) -> Any:
+        generator = make(first, second)
         try:
             generator.send(None)
         except StopIteration:
-            _refuse(wrapper, "did not yield")
+            _refuse(generator, wrapper, "did not yield")
         try:
-            result = await inner(*arguments)
+            result = await inner(first, second)
         except BaseException as error:  # noqa: BLE001 - the wrapper decides what becomes of it
             return _throw(generator, wrapper, error)
         try:
@@ -157,42 +170,48 @@ def _async_layer(
     return call
 
 
-def _throw(generator: Generator[None, Any, Any], wrapper: HookImpl, error: BaseException) -> Any:
+def _throw(generator: Wrapper, wrapper: HookImpl, error: BaseException) -> Any:
     try:
-        generator.throw(error)
-    except StopIteration as stop:
-        return stop.value
-    except RuntimeError as raised:
-        # Python turns a StopIteration that leaves a generator into a RuntimeError; undo that.
-        if isinstance(error, StopIteration) and raised.__cause__ is error:
-            generator.close()
-            raise error from None
-        raise
-    return _refuse_second_yield(generator, wrapper)
+        try:
+            generator.throw(error)
+        except StopIteration as stop:
+            return stop.value
+        except RuntimeError as raised:
+            # Python turns a StopIteration that leaves a generator into a RuntimeError: undo that.
+            if not (isinstance(error, StopIteration) and raised.__cause__ is error):
+                raise
+        else:
+            _refuse_second_yield(generator, wrapper)
+        raise error
+    finally:
+        del error  # or an error raised through this frame would keep itself and the job alive
 
 
-def _positional(wrapper: HookImpl, hook: HookCaller) -> Make:
-    """Return the wrapper's function as one that takes all arguments of its hook by position."""
+def _two_arguments(wrapper: HookImpl, names: tuple[str, ...]) -> Make:
+    """Return the wrapper's function as one that takes two arguments by position."""
     function: Make = wrapper.function  # type: ignore[assignment] # checked to be a generator
-    specified = tuple(hook.spec.argnames) if hook.spec else ()
-    taken = tuple(wrapper.argnames)
-    if taken == specified:
+    wanted = {*wrapper.argnames, *wrapper.kwargnames}
+    taken = tuple(name for name in names if name in wanted)
+    if not taken:
+        return lambda _, __: function()
+    if taken == names[:1]:
+        return lambda first, _: function(first)
+    if taken == names[1:]:
+        name = taken[0]
+        return lambda _, second: function(**{name: second})
+    if taken == wrapper.argnames:
         return function
-    if taken == specified[:1]:
-        return lambda first, *_: function(first)
-    places = [specified.index(name) for name in taken]
-    return lambda *arguments: function(*[arguments[place] for place in places])
+    return lambda first, second: function(**{names[0]: first, names[1]: second})
 
 
-def _refuse(wrapper: HookImpl, what: str) -> NoReturn:
-    function = wrapper.function
-    code = function.__code__
+def _refuse(generator: Wrapper, wrapper: HookImpl, what: str) -> NoReturn:
+    code = generator.gi_code  # type: ignore[attr-defined] # checked to be a generator
     raise RuntimeError(
-        f"{wrapper.plugin_name}: {function.__qualname__} {what} "
+        f"{describe(wrapper.plugin)}.{code.co_name} {what} "
         f"({code.co_filename}:{code.co_firstlineno}); a wrapper must yield exactly once"
     )
 
 
-def _refuse_second_yield(generator: Generator[None, Any, Any], wrapper: HookImpl) -> NoReturn:
+def _refuse_second_yield(generator: Wrapper, wrapper: HookImpl) -> NoReturn:
     generator.close()
-    _refuse(wrapper, "yielded a second time")
+    _refuse(generator, wrapper, "yielded a second time")

@@ -1,7 +1,7 @@
 """Find backends and middleware by entry point: by name, one at a time, installed is not enabled.
 
-Pluggy's own loader would import every installed plug-in, take the first of two that claim one name, and
-let whichever backend loaded last answer for any URL; so the look-up is done here.
+Pluggy's own loader would import every installed plug-in, take the first of two that claim one name,
+and let whichever backend loaded last answer for any URL; so the look-up is done here.
 """
 
 from __future__ import annotations
@@ -9,17 +9,16 @@ from __future__ import annotations
 from functools import cache
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-import pluggy
-
-from work_core import hookspecs
 from work_core.backend import Backend
 from work_core.capabilities import CAPABILITIES
 from work_core.errors import PluginError, UnsupportedError, WorkError
-from work_core.hooks import register
-from work_core.url import parse_url, redact, suggestion
+from work_core.hooks import hooks_of
+from work_core.url import parse_url, suggestion
 
 if TYPE_CHECKING:
     from importlib.metadata import EntryPoint
+
+    import pluggy
 
 BACKENDS = "work_core.backends"
 MIDDLEWARE = "work_core.middleware"
@@ -59,19 +58,25 @@ def open_backend(url: str) -> Backend:
 
     Raises:
         InvalidURL: for a malformed URL or an option that the backend does not know.
-        PluginError: when no installed distribution, or more than one, has the scheme, or it is broken.
+        PluginError: when no installed distribution has the scheme, or more than one has, or it is
+            broken.
     """
     parsed = parse_url(url)
     hook = _backend_hooks(parsed.owner)
     try:
-        backend = hook.work_open_backend(url=url)
+        backend = hook.work_open_backend(url=parsed.raw)
     except WorkError:
         raise
-    except Exception as error:
-        reason = _without_secrets(str(error), url, parsed.password)
-        raise PluginError(f"the backend of {parsed} failed to open: {reason}") from error
+    except Exception as error:  # noqa: BLE001 - whatever the plug-in raises, the message names it
+        reason = parsed.hide(f"{type(error).__name__}: {error}")
+        # A cause that shows the password would be printed with every traceback.
+        cause = error if reason.endswith(str(error)) else None
+        raise PluginError(f"the backend of {parsed} failed to open: {reason}") from cause
     if not isinstance(backend, Backend):
-        raise PluginError(f"the backend of {parsed} answered with {backend!r}, which is no Backend")
+        raise PluginError(
+            f"{_owner_of(parsed.owner)} cannot serve {parsed.owner!r}: "
+            f"work_open_backend returned {backend!r}, which is no Backend"
+        )
     return backend
 
 
@@ -99,7 +104,8 @@ def require(backend: Backend, capability: type) -> Any:
     """Return *backend* as one that has *capability* (an ABC of ``work_core.capabilities``).
 
     Raises:
-        UnsupportedError: naming the backend, the capability and the installed backends that have it.
+        UnsupportedError: naming the backend, the capability and the installed backends that have
+            it.
     """
     if isinstance(backend, capability):
         return backend
@@ -110,7 +116,7 @@ def require(backend: Backend, capability: type) -> Any:
 
 
 def installed_backends() -> list[Installed]:
-    """Return every scheme that this environment offers, loading each plug-in; broken ones say why."""
+    """Return every scheme that is installed, loading each plug-in; broken ones say so."""
     names = sorted({*_BUILT_IN, *(entry.name for entry in _entries(BACKENDS))})
     return [_inspect_backend(name) for name in names]
 
@@ -127,22 +133,28 @@ def capabilities_of(backend: type) -> tuple[str, ...]:
 
 
 def _inspect_backend(scheme: str) -> Installed:
-    owner = "work-core (built in)" if scheme in _BUILT_IN else _owners(_entries(BACKENDS, scheme))
+    owner = _owner_of(scheme)
     try:
         found = _backend_hooks(scheme).work_backend_class(scheme=scheme)
+        return Installed(scheme, owner, capabilities_of(found) if found else None, "")
     except PluginError as error:
         return Installed(scheme, owner, None, str(error))
-    return Installed(scheme, owner, capabilities_of(found) if found else None, "")
+    except Exception as error:  # noqa: BLE001 - one broken plug-in must not hide the others
+        return Installed(scheme, owner, None, f"{type(error).__name__}: {error}")
+
+
+def _owner_of(scheme: str) -> str:
+    return "work-core (built in)" if scheme in _BUILT_IN else _owners(_entries(BACKENDS, scheme))
 
 
 @cache
 def _backend_hooks(scheme: str) -> pluggy.HookRelay:
-    """Load the one plug-in that owns *scheme* into a manager of its own, so that no other can answer."""
+    """Load the owner of *scheme* into a manager of its own, so that no other can answer."""
     plugin = _built_in(scheme) or _installed_backend(scheme)
-    manager = pluggy.PluginManager("work")
-    manager.add_hookspecs(hookspecs)
-    register(manager, plugin)
-    return manager.hook
+    try:
+        return hooks_of([plugin])
+    except PluginError as error:
+        raise PluginError(f"{_owner_of(scheme)} cannot serve {scheme!r}: {error}") from error
 
 
 def _built_in(scheme: str) -> object | None:
@@ -159,7 +171,7 @@ def _installed_backend(scheme: str) -> object:
         return _load(entry)
     if scheme in _PACKAGES:
         package = _PACKAGES[scheme]
-        raise PluginError(f"no backend for {scheme!r} is installed; try: pip install {package!s}")
+        raise PluginError(f"no backend for {scheme!r} is installed; try: pip install {package}")
     known = sorted({*_PACKAGES, *_BUILT_IN, *(entry.name for entry in _entries(BACKENDS))})
     hint = suggestion(scheme, known) or f"; known: {', '.join(known)}"
     raise PluginError(f"unknown backend {scheme!r}{hint}")
@@ -195,8 +207,3 @@ def _owners(entries: list[EntryPoint]) -> str:
         for entry in entries
     }
     return ", ".join(sorted(owners))
-
-
-def _without_secrets(text: str, url: str, password: str | None) -> str:
-    text = text.replace(url, redact(url))
-    return text.replace(password, "***") if password else text

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from work_core.capabilities import TransactionalEnqueue
-from work_core.errors import ConfigError
+from work_core.errors import ConfigError, PluginError
 from work_core.hooks import hooks_of
 from work_core.middleware import EnqueueBatch, fold
 from work_core.plugins import require
@@ -51,7 +51,7 @@ class Queue:
     ) -> None:
         self.backend = backend
         self.name = name
-        self.stores = stores or backend
+        self.stores = backend if stores is None else stores
         self._enqueue = fold(hooks_of(plugins).work_enqueue, _store)
 
     def enqueue(self, job: Job, *, connection: object | None = None) -> Enqueued:
@@ -59,9 +59,11 @@ class Queue:
 
         Args:
             job: it becomes visible to workers at its ``enqueued_at``.
-            connection: a database transaction of the caller; the job exists if and only if it commits.
+            connection: a database transaction of the caller: the job exists if and only if it
+                commits.
 
         Raises:
+            ConfigError: for a job with a field of the wrong type, a naive time or no id.
             BackendError: when the job is not stored.
             UnsupportedError: for a *connection* where the backend cannot enqueue on one.
         """
@@ -70,13 +72,24 @@ class Queue:
     def enqueue_many(
         self, jobs: Sequence[Job], *, connection: object | None = None
     ) -> list[Enqueued]:
-        """Store *jobs* as ``enqueue`` does, in as few round trips as the store allows."""
+        """Store *jobs* as ``enqueue`` does, in as few round trips as the store allows.
+
+        Returns what became of each, in the order of *jobs*.
+        """
+        jobs = list(jobs)
+        if not jobs:
+            return []
         for job in jobs:
             _check(job)
-        batch = EnqueueBatch(self.name, list(jobs), self.backend, self.stores, connection)
+        batch = EnqueueBatch(self.name, jobs.copy(), self.backend, self.stores, connection)
         stored = self._enqueue(batch)
-        if len(stored) == len(jobs):
-            return [Enqueued(job.id, job) for job in stored]
+        if stored == jobs:
+            return [Enqueued(job.id, job) for job in jobs]
+        if stored is None:
+            raise PluginError(
+                f"a work_enqueue wrapper of queue {self.name} returned None where the stored jobs "
+                "are expected; end it with: return (yield)"
+            )
         kept = {job.id: job for job in stored}
         return [_result(job, kept, batch.duplicates) for job in jobs]
 
@@ -94,13 +107,20 @@ def _store(batch: EnqueueBatch) -> list[Job]:
 
 
 def _check(job: Job) -> None:
-    if not job.id:
-        raise ConfigError("a job needs an id that is not empty; leave it out to get one")
-    if job.enqueued_at.tzinfo is None or job.created_at.tzinfo is None:
+    if not job.id or type(job.id) is not str:
         raise ConfigError(
-            f"the times of job {job.id!r} are naive; use aware datetimes, "
-            "for example datetime.now(UTC)"
+            f"a job's id must be text that is not empty, not {job.id!r}; leave it out to get one"
         )
+    if type(job.payload) is not bytes:
+        raise ConfigError(
+            f"the payload of job {job.id!r} must be bytes, not {type(job.payload).__name__}"
+        )
+    for moment in (job.created_at, job.updated_at, job.enqueued_at):
+        if getattr(moment, "tzinfo", None) is None:
+            raise ConfigError(
+                f"the times of job {job.id!r} must be aware datetimes, such as datetime.now(UTC), "
+                f"not {moment!r}"
+            )
 
 
 def _result(job: Job, kept: dict[str, Job], duplicates: dict[str, str]) -> Enqueued:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import random
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import Enum
 from typing import TYPE_CHECKING, Protocol
 
-from work_core.errors import Discard, LeaveLeased, Snooze
+from work_core.errors import ConfigError, Discard, LeaveLeased, Snooze
 
 if TYPE_CHECKING:
     from work_core.job import Job
@@ -57,6 +56,15 @@ class Backoff(Protocol):
         """Return the seconds to wait after the failure number *retries* (1 for the first)."""
 
 
+_YEAR = 366 * 86400.0
+_RANGES = (
+    ("first", 0.0, _YEAR),
+    ("factor", 1.0, 1000.0),
+    ("longest", 0.0, _YEAR),
+    ("jitter", 0.0, 1.0),
+)
+
+
 @dataclass(frozen=True, slots=True)
 class ExponentialBackoff:
     """Wait *first* seconds, then *factor* times longer after each failure.
@@ -67,8 +75,11 @@ class ExponentialBackoff:
         longest: seconds at most, before jitter.
         jitter: the share by which a wait is shortened or prolonged at random, evenly spread.
 
-    The defaults have the distribution of the Go library: 1 s, 1.6 s, 2.56 s, ... one hour, each by up to
-    20 % shorter or longer.
+    The defaults have the distribution of the Go library: 1 s, 1.6 s, 2.56 s, ... one hour, each by
+    up to 20 % shorter or longer.
+
+    Raises:
+        ConfigError: for a value out of range.
     """
 
     first: float = 1.0
@@ -76,13 +87,22 @@ class ExponentialBackoff:
     longest: float = 3600.0
     jitter: float = 0.2
 
+    def __post_init__(self) -> None:
+        for name, least, most in _RANGES:
+            value = getattr(self, name)
+            if not least <= value <= most:
+                raise ConfigError(f"{name} must be from {least:g} to {most:g}, not {value}")
+
     def __call__(self, retries: int, error: BaseException) -> float:  # noqa: ARG002 - the protocol
         """Return the seconds to wait after the failure number *retries*."""
+        from random import uniform
+
         try:
-            wait = self.first * self.factor ** max(retries - 1, 0)
+            # As a float: a power of integers would fill the memory before it is cut.
+            wait = self.first * float(self.factor) ** max(retries - 1, 0)
         except OverflowError:
             wait = self.longest
-        return min(wait, self.longest) * random.uniform(1 - self.jitter, 1 + self.jitter)
+        return min(wait, self.longest) * uniform(1 - self.jitter, 1 + self.jitter)
 
 
 DEFAULT_BACKOFF = ExponentialBackoff()
@@ -111,7 +131,7 @@ def apply(job: Job, outcome: Outcome, *, now: datetime) -> None:
 
 
 def error_text(error: BaseException) -> str:
-    """Return what is stored about *error*: its type and message, in text that every store can hold."""
+    """Return what is stored about *error*: type and message, as text that any store can hold."""
     try:
         message = str(error)
     except Exception:  # noqa: BLE001 - a broken __str__ must not cost the job its retry

@@ -11,18 +11,19 @@ from typing import TYPE_CHECKING, Any, Generic, ParamSpec, TypeVar
 
 from work_core.codec import decode_payload, encode_payload
 from work_core.errors import ConfigError, InvalidPayload
-from work_core.job import Job, new_id
+from work_core.job import Job, QueueName, new_id
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
     from work_core.app import App
-    from work_core.job import QueueName
     from work_core.queue import Enqueued, Queue
     from work_core.retry import Backoff
 
 P = ParamSpec("P")
 R = TypeVar("R")
+
+_LONGEST = 10 * 366 * 86400.0
 
 TASK_KEY = "_task"
 """The payload key that tells the tasks of a shared queue apart."""
@@ -52,9 +53,9 @@ class TaskOptions:
     def __post_init__(self) -> None:
         if self.concurrency is not None and self.concurrency < 1:
             raise ConfigError(f"concurrency must be 1 or more, not {self.concurrency}")
-        if not self.lease > 0:
+        if not 0 < self.lease <= _LONGEST:
             raise ConfigError(f"lease must be more than 0 seconds, not {self.lease}")
-        if self.timeout is not None and not self.timeout > 0:
+        if self.timeout is not None and not 0 < self.timeout <= _LONGEST:
             raise ConfigError(f"timeout must be more than 0 seconds, not {self.timeout}")
 
 
@@ -65,12 +66,16 @@ class Task(Generic[P, R]):
         name: unique within the app.
         queue_id: the queue of its jobs; the name, unless the task shares a queue.
         function: the plain function.
-        options_: how its jobs are run.
+        running: how its jobs are run.
+        is_async: whether the function must be awaited.
     """
 
     def __init__(
         self, app: App, function: Callable[P, R], name: str, queue_id: str, running: TaskOptions
     ) -> None:
+        if not name or not queue_id:
+            raise ConfigError(f"a task needs a name and a queue, not {name!r} and {queue_id!r}")
+        _refuse_unfit(function, name)
         functools.update_wrapper(self, function)
         self.app = app
         self.function = function
@@ -115,12 +120,13 @@ class Task(Generic[P, R]):
         Args:
             calls: for each job a tuple of positional or a dict of keyword arguments.
             connection: a database transaction of the caller.
+
+        Raises:
+            TypeError, InvalidArgument: as ``enqueue``, with the number of the call, counted from 0,
+                in a note; nothing is stored then.
         """
         now = self.app.clock()
-        jobs = [
-            self._job((), call, now) if isinstance(call, Mapping) else self._job(call, {}, now)
-            for call in calls
-        ]
+        jobs = [self._job_of_call(number, call, now) for number, call in enumerate(calls)]
         return self.queue.enqueue_many(jobs, connection=connection)
 
     def options(
@@ -145,7 +151,7 @@ class Task(Generic[P, R]):
             raise ConfigError(f"at={at.isoformat()} is naive; pass an aware datetime")
         if id is not None and not id:
             raise ConfigError("id must not be empty; leave it out to get one")
-        wait = timedelta(seconds=delay) if isinstance(delay, (int, float)) else delay
+        wait = None if delay is None else _timedelta(delay)
         return TaskCall(self, wait, at.astimezone(UTC) if at else None, id, connection)
 
     @functools.cached_property
@@ -156,7 +162,12 @@ class Task(Generic[P, R]):
     @property
     def queue_name(self) -> QueueName:
         """Namespace and queue id."""
-        return self.queue.name
+        return QueueName(self.app.namespace, self.queue_id)
+
+    @property
+    def plugins(self) -> tuple[object, ...]:
+        """Its own middleware, which sits inside the app's."""
+        return self.running.plugins
 
     def run(self, job: Job) -> Any:
         """Call the function with the arguments in the payload of *job*.
@@ -180,9 +191,18 @@ class Task(Generic[P, R]):
             raise InvalidPayload(
                 f"task {self.name!r} expects a map of arguments, found {type(arguments).__name__}"
             )
-        if self._shared:
-            arguments.pop(TASK_KEY, None)
+        if self._shared and (named := arguments.pop(TASK_KEY, self.name)) != self.name:
+            raise InvalidPayload(f"the payload is for task {named!r}, not for {self.name!r}")
         return arguments
+
+    def _job_of_call(self, number: int, call: object, now: datetime) -> Job:
+        try:
+            if isinstance(call, Mapping):
+                return self._job((), call, now)
+            return self._job(_positional(self.name, call), {}, now)
+        except TypeError as error:
+            error.add_note(f"in call {number} of enqueue_many")
+            raise
 
     def _job(
         self,
@@ -199,6 +219,47 @@ class Task(Generic[P, R]):
 
     def __repr__(self) -> str:
         return f"<Task {self.name!r} of queue {self.queue_id!r}>"
+
+
+def task_name_of(function: Callable[..., Any]) -> str:
+    """Return the name that a task of *function* gets.
+
+    Raises:
+        ConfigError: for a function without a name of its own.
+    """
+    name = getattr(function, "__name__", "<lambda>")
+    if name == "<lambda>":
+        raise ConfigError(f"{function!r} has no name; give the task name='...'")
+    return str(name)
+
+
+def _refuse_unfit(function: Callable[..., Any], name: str) -> None:
+    if inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function):
+        raise ConfigError(f"task {name!r} is a generator, which a call would not run; do not yield")
+    owner = getattr(function, "__qualname__", "").rpartition(".")[0]
+    first = next(iter(inspect.signature(function).parameters), None)
+    if first == "self" and owner and not owner.endswith("<locals>"):
+        raise ConfigError(
+            f"task {name!r} is a method of {owner}, and a job has no {owner}; "
+            "use a function, or a staticmethod"
+        )
+
+
+def _positional(task: str, call: object) -> Sequence[Any]:
+    if isinstance(call, (tuple, list)):
+        return call
+    raise TypeError(
+        f"{task}(): expected a tuple of positional or a dict of keyword arguments, found {call!r}"
+    )
+
+
+def _timedelta(delay: float | timedelta) -> timedelta:
+    if isinstance(delay, timedelta):
+        return delay
+    try:
+        return timedelta(seconds=delay)
+    except (TypeError, ValueError, OverflowError):
+        raise ConfigError(f"delay must be seconds or a timedelta, not {delay!r}") from None
 
 
 class TaskCall(Generic[P]):
@@ -241,7 +302,10 @@ class TaskCall(Generic[P]):
 
     def _job(self, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Job:
         now = self._task.app.clock()
-        due = now + self._delay if self._delay is not None else self._at
+        try:
+            due = now + self._delay if self._delay is not None else self._at
+        except OverflowError:
+            raise ConfigError(f"a delay of {self._delay} ends after the year 9999") from None
         return self._task._job(args, kwargs, now, due, self._id)  # noqa: SLF001 - one class in two
 
 
