@@ -6,6 +6,7 @@ import os
 import shutil
 import sys
 import uuid
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -39,17 +40,22 @@ def redis_command(port: int, folder: Path, *options: str) -> list[str]:
     ]
 
 
+@contextmanager
+def redis_server(port: int, folder: Path, *options: str) -> Iterator[str]:
+    """Run a server on *port* and yield its URL."""
+    command = redis_command(port, folder, *options)
+    with running(command, folder / f"redis-{port}.log", lambda: accepts_connections(port)):
+        yield f"redis://127.0.0.1:{port}/0"
+
+
 @pytest.fixture(scope="session")
 def redis_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """Return the URL of a running Redis server."""
     if url := os.environ.get(URL_VARIABLE):
         yield url
         return
-    folder = tmp_path_factory.mktemp("redis")
-    port = free_port()
-    command = redis_command(port, folder)
-    with running(command, folder / "redis.log", lambda: accepts_connections(port)):
-        yield f"redis://127.0.0.1:{port}/0"
+    with redis_server(free_port(), tmp_path_factory.mktemp("redis")) as started:
+        yield started
 
 
 @pytest.fixture
