@@ -1,0 +1,1 @@
+"""Measure work and its peers on one machine, in one run: ``python -m benchmarks --help``."""

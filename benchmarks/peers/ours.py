@@ -1,0 +1,37 @@
+"""work itself, with its default set of middleware."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from work_core import App, Worker
+from work_core.plugins import load_middleware
+
+from benchmarks import probe, settings
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+MIDDLEWARE = ("heartbeat", "max-retries", "dead-letters", "logging")
+
+app = App(settings.URL, namespace="bench", plugins=[load_middleware(name)() for name in MIDDLEWARE])
+task = app.task(concurrency=settings.CONCURRENCY)
+TASKS = {"noop": task(probe.noop), "io": task(probe.io)}
+
+
+def enqueue(kind: str, number: int) -> None:
+    TASKS[kind].enqueue(number)
+
+
+def enqueue_many(kind: str, numbers: Iterable[int]) -> None:
+    TASKS[kind].enqueue_many([(number,) for number in numbers])
+
+
+def disconnect() -> None:
+    app.close()
+
+
+if __name__ == "__main__":
+    if settings.STORE == "memory":  # where nobody else can enqueue
+        enqueue_many(settings.FILLED[0], range(int(settings.FILLED[1])))
+    Worker(app).run()
