@@ -19,7 +19,7 @@ def failures(tmp_path_factory: pytest.TempPathFactory) -> dict[tuple[str, str], 
     """Run each named test on its mutant, and return the failures by class and test."""
     report = tmp_path_factory.mktemp("mutants") / "report.xml"
     node_ids = [f"{HERE}/mutants.py::Test{mutant.__name__}::{test}" for mutant, test in PAIRS]
-    options = ["-q", "-p", "no:cacheprovider", f"--junitxml={report}", "--tb=short"]
+    options = ["-q", "--noconftest", "-p", "no:cacheprovider", f"--junitxml={report}", "--tb=short"]
     command = [sys.executable, "-m", "pytest", *options, *node_ids]
     run = subprocess.run(command, check=False, capture_output=True, text=True, timeout=110)
     assert run.returncode == 1, run.stdout + run.stderr

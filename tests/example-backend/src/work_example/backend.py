@@ -43,7 +43,8 @@ class Folder(dict[str, Name]):
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        names = [Name(*file.name.split(".")[:-1]) for file in path.glob("*.job")]
+        files = [entry.name for entry in os.scandir(path) if entry.name.endswith(".job")]
+        names = [Name(*file.split(".")[:-1]) for file in files]
         super().__init__({name.digest: name for name in names})
 
     def held(self, job: Job) -> Name | None:
