@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import uuid
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
@@ -30,9 +31,17 @@ def service_url(service: Service, options: str = "create=1", key: str = ACCESS_K
     return f"sqs://{key}:s3cret-pass@eu-west-1/?endpoint_url={endpoint}&{options}"
 
 
+def moto_url(endpoint: str) -> str:
+    """Return a URL for the server at *endpoint* with queues that nobody else uses."""
+    prefix = f"t{uuid.uuid4().hex[:8]}-"
+    return (
+        f"sqs://key:secret@eu-west-1/?endpoint_url={quote(endpoint, '')}&prefix={prefix}&create=1"
+    )
+
+
 @pytest.fixture
 def open_backend(service: Service) -> Iterator[Callable[..., SQSBackend]]:
-    """Return a function that opens a backend on the service, with options, on the service's clock."""
+    """Return a function that opens a backend on the service, on its clock, with options."""
     opened: list[SQSBackend] = []
 
     def open_(options: str = "create=1", key: str = ACCESS_KEY) -> SQSBackend:

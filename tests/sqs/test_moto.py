@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import uuid
 from datetime import timedelta
 from typing import TYPE_CHECKING
-from urllib.parse import quote
 
 import pytest
 
+from tests.sqs.conftest import moto_url
 from work_core.job import Job, QueueName, utc_now
 from work_sqs.plugin import work_open_backend
 
@@ -23,9 +22,7 @@ QUEUE = QueueName("shop", "mails")
 @pytest.fixture
 def backend(sqs_endpoint: str) -> Iterator[SQSBackend]:
     """A backend on the moto server with queues of its own."""
-    prefix = f"t{uuid.uuid4().hex[:8]}-"
-    url = f"sqs://key:secret@eu-west-1/?endpoint_url={quote(sqs_endpoint, '')}&prefix={prefix}&create=1"
-    opened = work_open_backend(url)
+    opened = work_open_backend(moto_url(sqs_endpoint))
     assert opened is not None
     with opened:
         yield opened

@@ -1,7 +1,7 @@
-"""An SQS of our own for the tests: the AWS JSON protocol on a socket, with faults and a clock to move.
+"""An SQS of our own for the tests: its protocol on a socket, with faults and a clock to move.
 
-Written from the service's documentation. Where that leaves room it takes the side that is harder on a
-client: a stale receipt is accepted and deletes nothing, and what was deleted cannot be hidden.
+Written from the service's documentation. Where that leaves room it takes the side that is harder on
+a client: a stale receipt is accepted and deletes nothing, and what was deleted cannot be hidden.
 """
 
 from tests.sqs.service.clock import Clock

@@ -119,8 +119,7 @@ class Api:
         answer: dict[str, list[Request]] = {"Successful": [], "Failed": []}
         for position, entry in enumerate(entries):
             try:
-                if position == 0 and fault in {Fault.ENTRY_SENDER, Fault.ENTRY_SERVICE}:
-                    raise Refusal("InternalError", "injected")
+                _fail_first(position, fault)
                 answer["Successful"].append({"Id": entry["Id"], **single(queue, entry)})
             except Refusal as refusal:
                 answer["Failed"].append(
@@ -133,6 +132,11 @@ class Api:
                 )
         self.clock.moved.notify_all()
         return dict(answer)
+
+
+def _fail_first(position: int, fault: Fault | None) -> None:
+    if position == 0 and fault in {Fault.ENTRY_SENDER, Fault.ENTRY_SERVICE}:
+        raise Refusal("InternalError", "injected")
 
 
 def _delete(queue: Queue, entry: Request) -> Request:

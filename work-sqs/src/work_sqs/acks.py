@@ -1,7 +1,7 @@
-"""Acks on their way: a delete request takes ten receipts, so a few are held back to travel with the next.
+"""Acks on their way: a delete request takes ten, so a few are held back for company.
 
-They are held for a twentieth of a second at most. What cannot be delivered is tried again until its lease
-is over or a minute has passed; then the job will run again, and the log says so.
+They are held for a tenth of a second at most. What cannot be delivered is tried again until its
+lease is over or a minute has passed; then the job will run again, and the log says so.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger("work.sqs")
 
-LINGER: Final = 0.05
+LINGER: Final = 0.1
 _PAUSE: Final = 1.0
 _PATIENCE: Final = 60.0
 

@@ -1,4 +1,7 @@
-"""Turn received messages into leased jobs: those not due yet hop on, those that are no job are set aside."""
+"""Turn received messages into leased jobs.
+
+Those that are not due yet hop on, and those that are no job are set aside.
+"""
 
 from __future__ import annotations
 
@@ -28,8 +31,10 @@ if TYPE_CHECKING:
 logger = logging.getLogger("work.sqs")
 
 PATIENCE: Final = 0.1
-"""Seconds for which a job that is nearly due is kept: the clocks of two machines differ a little, and
-hiding it again would cost two requests and a whole second."""
+"""Seconds for which a job that is nearly due is kept.
+
+The clocks of two machines differ a little, and hiding it again costs two requests and a second.
+"""
 
 
 class Arrivals(NamedTuple):

@@ -69,8 +69,9 @@ class _Request(NamedTuple):
 class SQSBackend(Backend, MetricsExporter):
     """Jobs in Amazon SQS.
 
-    SQS has its own clock, so *at* is ignored: what is due is decided by the service and by *clock*. It cannot look jobs up by id, so an enqueue replaces a job only when that job
-    still carries its lease. Delivery is at least once: a handler must bear a job twice.
+    SQS has its own clock, so *at* is ignored: the service and *clock* decide what is due. It cannot
+    look jobs up by id, so an enqueue replaces a job only while this process holds its lease.
+    Delivery is at least once: a handler must bear a job twice.
 
     Attributes:
         resolution: SQS counts in whole seconds, and hidden messages come out at the next one.
@@ -90,11 +91,14 @@ class SQSBackend(Backend, MetricsExporter):
 
     @property
     def requests(self) -> dict[str, int]:
-        """How many requests this process has sent, by operation, retries included: what AWS bills."""
+        """How many requests this process has sent, by operation, retries included."""
         return self._connection.client.requests
 
     def enqueue(self, queue: QueueName, jobs: Sequence[Job]) -> None:
-        """Store *jobs*; one that carries a lease of this queue takes the place of its message."""
+        """Store *jobs*; one whose lease this process holds takes the place of its message.
+
+        A job due in more than 15 minutes comes out early and is hidden again, unseen by handlers.
+        """
         if not jobs:
             return
         line = self._line(queue)
@@ -117,7 +121,13 @@ class SQSBackend(Backend, MetricsExporter):
             arrivals.replace(self._connection, info, leased)
 
     def dequeue(
-        self, queue: QueueName, limit: int, *, at: datetime, lease: float, wait: float = 0.0
+        self,
+        queue: QueueName,
+        limit: int,
+        *,
+        at: datetime,  # noqa: ARG002 - SQS has its own clock
+        lease: float,
+        wait: float = 0.0,
     ) -> list[Job]:
         """Lease at most *limit* jobs that are due now, oldest first among those received."""
         if limit <= 0:
@@ -136,13 +146,13 @@ class SQSBackend(Backend, MetricsExporter):
         done: Sequence[Job],
         limit: int,
         *,
-        at: datetime,
+        at: datetime,  # noqa: ARG002 - SQS has its own clock
         lease: float,
         wait: float = 0.0,
     ) -> Exchange:
         """Ack *done* and dequeue; fewer than ten acks may travel with those of the next call.
 
-        They are sent within a twentieth of a second, and before the call waits.
+        They are sent within a tenth of a second, and before the call waits.
         """
         if limit <= 0:
             return Exchange(self.ack(queue, done), [])
@@ -178,8 +188,8 @@ class SQSBackend(Backend, MetricsExporter):
     def reschedule(self, queue: QueueName, jobs: Sequence[Job]) -> list[Job]:
         """Give leased *jobs* back: each is sent anew, then its old message is deleted.
 
-        With ``retry=visibility``, and on FIFO queues, the message is hidden where it is instead: in one
-        request, but with its fields as they were.
+        With ``retry=visibility``, and on FIFO queues, the message is hidden where it is instead: in
+        one request, but with its fields as they were.
         """
         if not jobs:
             self._check_open()
@@ -212,8 +222,16 @@ class SQSBackend(Backend, MetricsExporter):
             job.lease = Lease(min(until, receipt.expires), receipt)
         return lost
 
-    def metrics(self, queue: QueueName, *, at: datetime) -> QueueMetrics:  # noqa: ARG002 - SQS has its own clock
-        """Return the service's estimates, about a minute old; only CloudWatch knows the latency (NaN)."""
+    def metrics(
+        self,
+        queue: QueueName,
+        *,
+        at: datetime,  # noqa: ARG002 - SQS has its own clock
+    ) -> QueueMetrics:
+        """Return the service's estimates, about a minute old.
+
+        The latency is not a number when jobs are ready: only CloudWatch knows the age of a message.
+        """
         names = ["", "Delayed", "NotVisible"]
         try:
             info = self._line(queue).info
@@ -282,7 +300,14 @@ class SQSBackend(Backend, MetricsExporter):
         jobs: list[Job] = []
         while len(jobs) < request.limit:
             wait = 0.0 if jobs else request.left()
-            messages = self._take(line, request.limit - len(jobs), visibility, wait, request.wakes)
+            left = request.limit - len(jobs)
+            try:
+                messages = self._take(line, left, visibility, wait, request.wakes)
+            except BackendError as error:
+                if not jobs:
+                    raise
+                logger.info("took only %d jobs of queue %s: %s", len(jobs), line.info.name, error)
+                break
             if not messages:
                 break
             found = arrivals.sort_out(
@@ -344,7 +369,7 @@ class SQSBackend(Backend, MetricsExporter):
 
 
 def _sort(jobs: Sequence[Job], leases: Leases) -> tuple[dict[Receipt, Job], list[Job]]:
-    """Return the jobs whose lease is held, by receipt, and those whose lease is known to be lost."""
+    """Return the jobs whose lease is held, by receipt, and those known to have lost it."""
     held: dict[Receipt, Job] = {}
     lost: list[Job] = []
     for job in jobs:

@@ -1,7 +1,7 @@
-"""Batch requests: entries in tens, and the failed ones sorted into those to send again and the others.
+"""Batch requests, and their failures sorted into those to send again and the others.
 
-SQS answers a batch with HTTP 200 and a list of failures. A failure that is the sender's fault stays one;
-any other is worth another try.
+SQS answers a batch with HTTP 200 and a list of failures. A failure that is the sender's fault stays
+one; any other is worth another try.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ class Failure(NamedTuple):
 def send_batch(
     client: Client, operation: str, queue: str, url: str, entries: Sequence[dict[str, Any]]
 ) -> dict[int, Failure]:
-    """Send at most ten *entries* and return the failures by their position; empty when all went well.
+    """Send at most ten *entries* and return the failures by their position.
 
     Entries that failed without fault of the sender are sent again, up to five times in all.
 

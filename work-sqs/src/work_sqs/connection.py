@@ -1,4 +1,4 @@
-"""What one process holds to talk to SQS: the client, the known queues, and threads for large calls."""
+"""What one process holds to talk to SQS: the client, the known queues, threads for large calls."""
 
 from __future__ import annotations
 

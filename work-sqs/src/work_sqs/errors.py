@@ -94,8 +94,8 @@ def _refusal(error: boto.ClientError, operation: str, queue: str, place: str) ->
     status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
     if code in _MISSING:
         return QueueMissing(
-            f"queue {queue} does not exist at {place}; check the region and the account, create the "
-            "queue, or let it be created with create=1 in the URL"
+            f"queue {queue} does not exist at {place}; check the region and the account, create "
+            "the queue, or let it be created with create=1 in the URL"
         )
     if code in _CREDENTIALS:
         return BackendError(
@@ -104,8 +104,8 @@ def _refusal(error: boto.ClientError, operation: str, queue: str, place: str) ->
         )
     if code in _DENIED:
         return BackendError(
-            f"the credentials may not do sqs:{operation} on {queue} at {place}: {said}; allow it in "
-            "the IAM policy"
+            f"the credentials may not do sqs:{operation} on {queue} at {place}: {said}; allow it "
+            "in the IAM policy"
         )
     if code in _BUSY or status >= _SERVER_ERROR:
         return BackendUnavailable(f"{operation} on {queue} at {place}: {said} ({code or status})")

@@ -1,8 +1,8 @@
-"""Receive messages: long polls in threads of their own, so that a waiting caller can be called back.
+"""Receive messages, by long polls in threads of their own.
 
-An HTTP request that waits cannot be taken back. A caller that is woken leaves its poll behind, and the
-next one takes it over, so that there are never more polls than callers; what a poll brings after the
-end is given back at once.
+An HTTP request that waits cannot be taken back. A caller that has waited long enough, or is woken,
+leaves its poll behind for the next one, so that there are never more polls than callers; what a
+poll brings after the end is given back at once.
 """
 
 from __future__ import annotations
@@ -12,7 +12,6 @@ import threading
 import time
 from collections import deque
 from datetime import UTC, datetime, timedelta
-from math import ceil
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from work_core.errors import WorkError
@@ -31,7 +30,7 @@ _ATTRIBUTES: Final = [
     "SentTimestamp",
 ]
 _WAVE: Final = 4
-"""Requests at a time once a queue has proved deep: at most three of them come back empty at its end."""
+"""Requests at a time once a queue has proved deep: at its end at most three come back empty."""
 
 
 class Message(NamedTuple):
@@ -62,10 +61,11 @@ class Inbox:
     def take(
         self, limit: int, visibility: int, *, deadline: float, poll: float, wakes: int
     ) -> list[Message]:
-        """Return at most *limit* messages, as soon as there is one, hidden for *visibility* seconds.
+        """Return at most *limit* messages as soon as there is one, hidden for *visibility* seconds.
 
-        Waits until *deadline* on the monotonic clock, or until ``wakes`` has another value; a poll
-        started here asks SQS to wait *poll* seconds.
+        Waits until *deadline* on the monotonic clock, or until ``wakes`` has another value. A poll
+        begun for a call that has *poll* seconds outlives it: an idle queue costs one request per
+        ``wait`` of the URL, however often it is asked.
         """
         messages = self._take_late(limit, visibility)
         if not messages and deadline <= time.monotonic():
@@ -132,12 +132,20 @@ class Inbox:
         for start in range(0, len(counts), width):
             wave = counts[start : start + width]
             for found in self._connection.map(
-                lambda count: self.receive(count, 0, visibility), wave
+                lambda count: self._receive_if_possible(count, visibility), wave
             ):
                 messages += found
             if len(messages) < sum(counts[: start + width]):
                 break
         return messages
+
+    def _receive_if_possible(self, count: int, visibility: int) -> list[Message]:
+        try:
+            return self.receive(count, 0, visibility)
+        except WorkError as error:
+            # The messages at hand must not be lost for those that could not be had.
+            logger.info("received less than was asked for: %s", error)
+            return []
 
     def _wait(
         self, limit: int, visibility: int, deadline: float, poll: float, wakes: int
@@ -167,7 +175,8 @@ class Inbox:
 
     def _start_poll(self, count: int, seconds: float, visibility: int) -> None:
         self._polling += 1
-        wait = min(max(ceil(seconds), 1), self._connection.settings.wait)
+        # A caller with less than a second is no worker: its poll should not linger.
+        wait = self._connection.settings.wait if seconds >= 1 else 1
         threading.Thread(
             target=self._poll, args=(count, wait, visibility), name="work-sqs-poll", daemon=True
         ).start()

@@ -1,7 +1,8 @@
 """The leases that this process holds.
 
-SQS does not tell a stale receipt from a good one, and cannot look a job up. Within one process both can
-be done: a message received again voids the lease before, and an enqueue finds the lease of its job.
+SQS does not tell a stale receipt from a good one, and cannot look a job up. Within one process both
+can be done: a message received again voids the lease before, and an enqueue finds the lease of its
+job.
 """
 
 from __future__ import annotations
@@ -35,8 +36,8 @@ class Receipt:
         handle: the service's receipt handle.
         received: when the message came, by the backend's clock.
         expires: when it becomes visible again, by the same clock.
-        state: ``ACKING`` while an ack waits to be sent, ``GONE`` once the message is deleted, ``LOST``
-            when the job was given back, replaced or received again.
+        state: ``ACKING`` while an ack waits to be sent, ``GONE`` once the message is deleted,
+            ``LOST`` when the job was given back, replaced or received again.
     """
 
     url: str

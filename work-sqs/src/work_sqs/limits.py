@@ -12,7 +12,7 @@ DELAY = 900
 """Seconds for which a new message can be hidden."""
 
 VISIBILITY = 43_200
-"""Seconds for which a received message can be hidden, counted from its receive, all extensions included."""
+"""Seconds for which a received message can be hidden, from its receive, extensions included."""
 
 POLL = 20
 """Seconds for which one ReceiveMessage can wait."""

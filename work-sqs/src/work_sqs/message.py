@@ -39,9 +39,9 @@ def encode_body(job: Job, limit: int = BATCH_BYTES) -> str:
     body = b64encode(record)
     if len(body) > limit:
         raise PayloadTooLarge(
-            f"job {job.id!r} makes a message of {len(body):,} bytes ({len(record):,} in base64) and "
-            f"the queue takes {limit:,}: {len(body) - limit:,} too many; keep large data elsewhere "
-            "and put its address into the payload"
+            f"job {job.id!r} makes a message of {len(body):,} bytes ({len(record):,} in base64) "
+            f"and the queue takes {limit:,}: {len(body) - limit:,} too many; keep large data "
+            "elsewhere and put its address into the payload"
         )
     return body.decode("ascii")
 

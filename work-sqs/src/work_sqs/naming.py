@@ -20,9 +20,9 @@ _DIGEST = 32
 def sqs_name(queue: QueueName, prefix: str = "") -> str:
     """Return the SQS name of *queue*: ``{prefix}{namespace}-{queue id}``, both escaped.
 
-    Letters and digits stand for themselves and every other byte becomes ``_`` and two hex digits, so
-    that no two queues share a name. A queue id that ends in ``.fifo`` names a FIFO queue. What is too
-    long keeps its beginning and ends in a digest of the whole.
+    Letters and digits stand for themselves and every other byte becomes ``_`` and two hex digits,
+    so that no two queues share a name. A queue id that ends in ``.fifo`` names a FIFO queue. What
+    is too long keeps its beginning and ends in a digest of the whole.
     """
     queue_id, fifo = queue.queue_id, ""
     if queue_id.endswith(FIFO):

@@ -30,7 +30,7 @@ class QueueInfo(NamedTuple):
         url: its queue URL.
         fifo: whether it is a FIFO queue.
         max_bytes: its MaximumMessageSize.
-        max_receives: after how many receives its redrive policy moves a message away; 0 without one.
+        max_receives: after how many receives its redrive policy moves a message; 0 without one.
     """
 
     name: str
@@ -123,8 +123,8 @@ class Queues:
         if in_place:
             logger.warning(
                 "queue %s moves a job to its dead-letter queue after %d receives, and here every "
-                "retry is a receive: no job gets more than %d retries; raise maxReceiveCount of the "
-                "redrive policy above the retries that you allow",
+                "retry is a receive: no job gets more than %d retries; raise maxReceiveCount of "
+                "the redrive policy above the retries that you allow",
                 info.name,
                 info.max_receives,
                 info.max_receives - 1,

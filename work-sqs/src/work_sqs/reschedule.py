@@ -70,8 +70,8 @@ def resend(
 def _lost(connection: Connection, info: QueueInfo, receipts: Sequence[Receipt]) -> set[Receipt]:
     """Return those of *receipts* that hold nothing any more.
 
-    Within its time a lease is this process's own, so only those that are over are asked about: hiding
-    such a message again fails when it is gone.
+    Within its time a lease is this process's own, so only those that are over are asked about:
+    hiding such a message again fails when it is gone.
     """
     now = connection.clock()
     doubtful = [(receipt, _FENCE) for receipt in receipts if receipt.expires <= now]

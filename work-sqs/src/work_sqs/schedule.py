@@ -1,7 +1,7 @@
 """Time in SQS: how long a message may be hidden, and what a received one has been through.
 
-A new message is hidden for 15 minutes at most. A job due later comes out early, is not run, and hops:
-it is hidden again where it is, or sent anew.
+A new message is hidden for 15 minutes at most. A job due later comes out early, is not run, and
+hops: it is hidden again where it is, or sent anew.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ class Hop(Enum):
 
 
 def visibility_seconds(seconds: float) -> int:
-    """Return *seconds* as the visibility timeout of a receive; 0 would hand the message out at once."""
+    """Return *seconds* as the timeout of a receive; 0 would hand the message out again at once."""
     return min(max(ceil(seconds), 1), VISIBILITY)
 
 
@@ -40,8 +40,8 @@ def longest_extension(received: datetime, now: datetime) -> int:
 def choose_hop(remaining: float, longest: int, *, resend: bool, fifo: bool) -> Hop:
     """Choose how a job waits that is due in *remaining* seconds.
 
-    Hiding costs one request for up to 12 hours. Sending anew costs two every 15 minutes, but starts the
-    receive count and the retention again. A FIFO queue knows no delay of its own for a message.
+    Hiding costs one request for up to 12 hours. Sending anew costs two every 15 minutes, but starts
+    the receive count and the retention again. A FIFO queue cannot delay a single message.
     """
     if fifo:
         return Hop.HIDE
@@ -55,8 +55,8 @@ def deliveries(
 ) -> int:
     """Return how often a due job was handed out, which is its receive count without the hop.
 
-    A job due beyond the delay of a new message hops once, at its first receive: a hop that sends anew
-    starts the count again.
+    A job due beyond the delay of a new message hops once, at its first receive: a hop that sends
+    anew starts the count again.
     """
     hopped = (due - sent).total_seconds() > DELAY and first_received < due
     return max(receive_count - hopped, 1)

@@ -38,8 +38,8 @@ class Settings:
         wait: for how many seconds one request waits for messages at most, 1 to 20.
         retry: ``resend`` writes a failed job anew, with its retries and error; ``visibility`` only
             hides it, in one request, and takes the retries from the receive count.
-        schedule: how a job due in more than 15 minutes waits; ``visibility`` hides it up to 12 hours
-            at a time, ``resend`` sends it anew every 15 minutes.
+        schedule: how a job due in more than 15 minutes waits; ``visibility`` hides it for the last
+            12 hours, ``resend`` sends it anew every 15 minutes.
         group: of FIFO queues; ``queue`` keeps all jobs in order, ``job`` gives each its own group.
         queue_urls: queue URLs by queue id, which spares looking them up.
     """
