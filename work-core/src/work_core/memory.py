@@ -22,9 +22,11 @@ from work_core.capabilities import (
     Semaphores,
 )
 from work_core.codec import decode_job, encode_job
-from work_core.errors import BackendClosed, ConfigError, InvalidRecord
+from work_core.errors import BackendClosed, ConfigError, InvalidRecord, InvalidURL
+from work_core.hookspecs import hookimpl
 from work_core.job import Job, Lease, QueueName
 from work_core.timeline import Timeline
+from work_core.url import parse_url
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -332,6 +334,22 @@ class MemoryBackend(Backend, JobFinder, MetricsExporter, Browser, Semaphores, On
             return None
         job.deliveries = entry.deliveries
         return job
+
+
+@hookimpl
+def work_open_backend(url: str) -> MemoryBackend:
+    """Open a store of its own for ``memory://``."""
+    parsed = parse_url(url)
+    if parsed.netloc or parsed.path:
+        raise InvalidURL(f"{parsed}: memory:// has neither host nor path; it lives in this process")
+    with parsed.options():
+        return MemoryBackend()
+
+
+@hookimpl
+def work_backend_class() -> type[MemoryBackend]:
+    """Tell tools what ``memory://`` can do."""
+    return MemoryBackend
 
 
 def _seconds_to_first(timeline: Timeline, at: datetime) -> float:

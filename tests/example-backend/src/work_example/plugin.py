@@ -21,6 +21,6 @@ def work_open_backend(url: str) -> ExampleBackend:
 
 
 @hookimpl
-def work_backend_class(scheme: str) -> type[ExampleBackend]:
+def work_backend_class() -> type[ExampleBackend]:
     """Tell tools what this backend can do."""
     return ExampleBackend
