@@ -9,18 +9,18 @@ import redis
 
 from work_core.job import QueueName, utc_now
 from work_core.plugins import open_backend
+from work_redis.backend import RedisBackend
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from work_core.job import Job
-    from work_redis.backend import RedisBackend
 
 
 @pytest.fixture
 def backend(redis_url: str) -> Iterator[RedisBackend]:
     """Yield a backend on the server."""
-    with open_backend(redis_url) as backend:
+    with open_redis(redis_url) as backend:
         yield backend
 
 
@@ -35,6 +35,13 @@ def raw(redis_url: str) -> Iterator[redis.Redis]:
 def queue(redis_namespace: str) -> QueueName:
     """Return the name of a queue that no other test uses."""
     return QueueName(redis_namespace, "mail")
+
+
+def open_redis(url: str) -> RedisBackend:
+    """Open the Redis backend of *url*."""
+    backend = open_backend(url)
+    assert isinstance(backend, RedisBackend)
+    return backend
 
 
 def lease(backend: RedisBackend, queue: QueueName, limit: int = 100, **options: Any) -> list[Job]:

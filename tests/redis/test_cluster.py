@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 import pytest
 import redis
 from redis.crc import key_slot
-
 from tests.servers.process import free_port, wait_until
 from tests.servers.redis import redis_server
+
 from work_core.errors import ConfigError
 from work_core.job import Job, QueueName, utc_now
 from work_core.plugins import open_backend
@@ -41,8 +41,10 @@ def _join(nodes: list[redis.Redis], ports: list[int]) -> None:
         nodes[0].cluster("MEET", "127.0.0.1", port)
     for node in nodes:
         wait_until(
-            lambda node=node: node.cluster("INFO")["cluster_state"] == "ok"
-            and node.cluster("INFO")["cluster_known_nodes"] == str(len(nodes)),
+            lambda node=node: (
+                node.cluster("INFO")["cluster_state"] == "ok"
+                and node.cluster("INFO")["cluster_known_nodes"] == str(len(nodes))
+            ),
             "the nodes of the cluster to find each other",
         )
 

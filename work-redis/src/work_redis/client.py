@@ -13,7 +13,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from work_core.errors import BackendClosed
-from work_redis.failures import FAILURES, REFUSED, may_pass, translate
+from work_redis.failures import FAILURES, may_pass, translate, was_refused
 from work_redis.link import Link
 from work_redis.watcher import Watcher
 
@@ -109,7 +109,7 @@ class Client:
                 failures += 1
                 if may_pass(error):
                     self._distrust()
-                repeatable = isinstance(error, REFUSED) or (again and may_pass(error))
+                repeatable = was_refused(error) or (again and may_pass(error))
                 if not repeatable or failures > RETRIES or self._closed:
                     raise translate(error, self.server) from error
             # Jitter, so that a thousand clients of a server that came back do not arrive as one.

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
+import re
+
 from redis import exceptions as redis
 
 from work_core.errors import BackendError, BackendUnavailable
 
 FAILURES = (redis.RedisError, redis.RedisClusterException, OSError)
 """What redis-py raises for a call that failed."""
-
-REFUSED = (redis.MovedError, redis.ReadOnlyError)
-"""The wrong server was asked: it did nothing, so the call may be sent again to the right one."""
 
 _PERMANENT = (redis.AuthenticationError, redis.AuthorizationError, redis.NoPermissionError)
 _PASSING = (
@@ -28,9 +27,22 @@ _PASSING = (
 )
 
 
+# Before Redis 7 an error within a script is told in the text of another one.
+_PASSING_CODE = re.compile(
+    r"(^|-)(READONLY|OOM|MISCONF|NOREPLICAS|LOADING|BUSY|MASTERDOWN|CLUSTERDOWN|TRYAGAIN) "
+)
+
+
 def may_pass(error: Exception) -> bool:
     """Tell whether the same call may succeed later."""
+    if isinstance(error, redis.ResponseError) and _PASSING_CODE.search(str(error)):
+        return True
     return isinstance(error, _PASSING) and not isinstance(error, _PERMANENT)
+
+
+def was_refused(error: Exception) -> bool:
+    """Tell whether the wrong server was asked: it did nothing, so the right one may be asked."""
+    return isinstance(error, (redis.MovedError, redis.ReadOnlyError)) or "-READONLY " in str(error)
 
 
 def translate(error: Exception, server: str) -> BackendError:

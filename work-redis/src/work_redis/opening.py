@@ -5,7 +5,9 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from redis.backoff import NoBackoff
 from redis.connection import Connection, SSLConnection, UnixDomainSocketConnection
+from redis.retry import Retry
 
 from work_core.errors import InvalidURL
 from work_core.url import suggestion, yes_or_no
@@ -44,8 +46,12 @@ class Access(NamedTuple):
         return SSLConnection, self.options | self.tls
 
     def for_client(self) -> dict[str, Any]:
-        """Return the options of redis-py's clients, which ask for TLS by a switch."""
-        return self.options if self.tls is None else self.options | self.tls | {"ssl": True}
+        """Return the options of redis-py's clients that ask where a server is.
+
+        They ask for TLS by a switch, and would retry for 14 s: that is for our caller to decide.
+        """
+        tls = {} if self.tls is None else self.tls | {"ssl": True}
+        return self.options | tls | {"retry": Retry(NoBackoff(), 0)}
 
 
 def open_client(url: URL, scheme: str, option: Option) -> Client:
