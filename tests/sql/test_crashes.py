@@ -8,19 +8,20 @@ from typing import TYPE_CHECKING, Any
 
 import psycopg
 import pytest
-from work_core.errors import BackendUnavailable
-from work_core.job import Job, QueueName, utc_now
-from work_core.plugins import open_backend
-
 from tests.servers.postgres import cluster
 from tests.servers.process import wait_until
 from tests.sql.conftest import consumers
+
+from work_core.errors import BackendUnavailable
+from work_core.job import Job, QueueName, utc_now
+from work_core.plugins import open_backend
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
     from tests.servers.postgres import Cluster
+
     from work_core.backend import Backend
 
 QUEUE = QueueName("crash", "queue")

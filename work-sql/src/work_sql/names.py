@@ -8,21 +8,21 @@ from work_core.errors import InvalidURL
 
 DEFAULT_TABLE = "work_job"
 
-TABLE_SUFFIXES = ("", "_semaphore", "_once", "_meta")
+TABLE_SUFFIXES = ("", "_semaphore", "_slot", "_once", "_meta")
 """What is appended to the name of the job table for each of the tables."""
 
-_IDENTIFIER = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,39}")
+_IDENTIFIER = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,47}")
 
 
 def identifier(text: str) -> str:
     """Return *text* if it can name a table or schema without quoting.
 
     Raises:
-        InvalidURL: when it is longer than 40 characters or has others than letters, digits and
+        InvalidURL: when it is longer than 48 characters or has others than letters, digits and
         ``_``.
     """
     if not _IDENTIFIER.fullmatch(text):
-        raise InvalidURL("expected at most 40 letters, digits and underscores, no digit first")
+        raise InvalidURL("expected at most 48 letters, digits and underscores, no digit first")
     return text
 
 

@@ -7,6 +7,7 @@ import random
 import selectors
 import socket
 import threading
+import time
 from typing import TYPE_CHECKING
 
 import psycopg
@@ -52,17 +53,22 @@ class Listener:
     def _run(self) -> None:
         pause = _SHORTEST_PAUSE
         while not self._stopped.is_set():
+            began = time.monotonic()
             try:
-                with self._connect() as connection:
-                    connection.execute(f'LISTEN "{self._channel}"'.encode())
-                    pause = _SHORTEST_PAUSE
-                    self.hears = True
-                    self._doorbell.ring_all()  # what was missed while nobody listened
-                    self._listen(connection)
+                self._hear()
             except psycopg.Error as error:
                 logger.warning("not listening for new jobs, polling instead: %s", error)
-                self._stopped.wait(random.uniform(pause / 2, pause))
-                pause = min(2 * pause, _LONGEST_PAUSE)
+            served = time.monotonic() - began > _LONGEST_PAUSE
+            pause = _SHORTEST_PAUSE if served else min(2 * pause, _LONGEST_PAUSE)
+            self._stopped.wait(random.uniform(pause / 2, pause))
+
+    def _hear(self) -> None:
+        with self._connect() as connection:
+            connection.execute(f'LISTEN "{self._channel}"'.encode())
+            self.hears = True
+            self._doorbell.ring_all()  # what was missed while nobody listened
+            try:
+                self._listen(connection)
             finally:
                 self.hears = False
 
