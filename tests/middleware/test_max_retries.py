@@ -13,6 +13,7 @@ from work_core.worker import Worker
 from work_middleware.max_retries import MaxRetries
 
 from tests.middleware.folded import fail, handled, succeed
+from tests.servers.process import wait_until
 
 if TYPE_CHECKING:
     from work_core.backend import Backend
@@ -92,7 +93,7 @@ def test_a_job_runs_once_and_its_retries(backend: Backend, namespace: str) -> No
             raise ValueError("no reason")
 
         send.enqueue()
-        assert Worker(app).drain() == 3
+        wait_until(lambda: Worker(app).drain() == 0 and len(ran) >= 3, "the last run")
     assert len(ran) == 3
 
 
