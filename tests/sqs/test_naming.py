@@ -6,6 +6,7 @@ import re
 
 from hypothesis import given
 from hypothesis import strategies as st
+
 from work_core.job import QueueName
 from work_sqs.naming import set_aside_name, sqs_name
 

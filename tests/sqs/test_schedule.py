@@ -1,4 +1,4 @@
-"""Delays beyond 15 minutes, leases beyond 12 hours, and the delivery count, on a clock that jumps."""
+"""Delays beyond 15 minutes, leases beyond 12 hours, delivery counts, on a clock that jumps."""
 
 from __future__ import annotations
 
@@ -6,14 +6,14 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 import pytest
+
 from work_core.job import Job, QueueName
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from work_sqs.backend import SQSBackend
-
     from tests.sqs.service import Service
+    from work_sqs.backend import SQSBackend
 
 QUEUE = QueueName("shop", "mails")
 MINUTE, HOUR = 60.0, 3600.0
@@ -91,7 +91,7 @@ def test_a_hop_is_no_delivery(scene: Scene) -> None:
 def test_with_a_redrive_policy_hops_start_the_count_again(
     service: Service, open_backend: Callable[..., SQSBackend], policy: str
 ) -> None:
-    """Where a receive counts towards the dead-letter queue, or on demand, a hop is a new message."""
+    """Where a receive counts towards the dead-letter queue, or on demand, a hop sends anew."""
     if policy == "redrive":
         redrive = '{"maxReceiveCount": "1", "deadLetterTargetArn": "arn:aws:sqs:::dead"}'
         service.create("shop-mails", RedrivePolicy=redrive)

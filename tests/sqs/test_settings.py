@@ -6,6 +6,7 @@ import subprocess
 import sys
 
 import pytest
+
 from work_core.errors import InvalidURL
 from work_core.plugins import open_backend
 from work_core.url import parse_url
@@ -71,7 +72,8 @@ def test_boto3_is_imported_only_for_sqs() -> None:
     """Opening another backend imports no boto3, although work-sqs is installed."""
     program = (
         "import sys; from work_core.plugins import open_backend;"
-        "open_backend('memory://').close(); print('boto3' in sys.modules, 'work_sqs' in sys.modules)"
+        "open_backend('memory://').close();"
+        "print('boto3' in sys.modules, 'work_sqs' in sys.modules)"
     )
     output = subprocess.run([sys.executable, "-c", program], capture_output=True, check=True)
     assert output.stdout.split() == [b"False", b"False"]

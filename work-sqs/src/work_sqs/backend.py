@@ -8,6 +8,7 @@ import os
 import time
 from contextlib import contextmanager
 from datetime import timedelta
+from functools import partial
 from math import ceil
 from threading import Lock
 from typing import TYPE_CHECKING, Final, NamedTuple
@@ -296,13 +297,12 @@ class SQSBackend(Backend, MetricsExporter):
         return line
 
     def _fetch(self, queue: QueueName, line: _Line, request: _Request) -> list[Job]:
-        visibility = visibility_seconds(request.lease)
         jobs: list[Job] = []
         while len(jobs) < request.limit:
             wait = 0.0 if jobs else request.left()
             left = request.limit - len(jobs)
             try:
-                messages = self._take(line, left, visibility, wait, request.wakes)
+                messages = self._take(line, left, wait, request)
             except BackendError as error:
                 if not jobs:
                     raise
@@ -326,19 +326,16 @@ class SQSBackend(Backend, MetricsExporter):
             jobs.sort(key=lambda job: (job.enqueued_at, job.id))
         return jobs
 
-    def _take(
-        self, line: _Line, limit: int, visibility: int, wait: float, wakes: int
-    ) -> list[Message]:
-        now = time.monotonic()
+    def _take(self, line: _Line, limit: int, wait: float, request: _Request) -> list[Message]:
+        now, visibility = time.monotonic(), visibility_seconds(request.lease)
         deadline = now + max(wait, 0.0)
         first = min(deadline, now + _FIRST_WAIT)
-        messages = line.inbox.take(limit, visibility, deadline=first, poll=wait, wakes=wakes)
+        take = partial(line.inbox.take, limit, visibility, poll=request.wait, wakes=request.wakes)
+        messages = take(deadline=first)
         if not messages:
             line.acks.flush()
-            if deadline > first and line.inbox.wakes == wakes:
-                messages = line.inbox.take(
-                    limit, visibility, deadline=deadline, poll=wait, wakes=wakes
-                )
+            if deadline > first and line.inbox.wakes == request.wakes:
+                messages = take(deadline=deadline)
         return messages
 
     def _sleep_until_due(self, jobs: Sequence[Job]) -> None:
