@@ -39,14 +39,12 @@ def _join(nodes: list[redis.Redis], ports: list[int]) -> None:
         node.cluster("SET-CONFIG-EPOCH", index + 1)
     for port in ports[1:]:
         nodes[0].cluster("MEET", "127.0.0.1", port)
-    for node in nodes:
-        wait_until(
-            lambda node=node: (
-                node.cluster("INFO")["cluster_state"] == "ok"
-                and node.cluster("INFO")["cluster_known_nodes"] == str(len(nodes))
-            ),
-            "the nodes of the cluster to find each other",
-        )
+    wait_until(lambda: all(map(_sees_three, nodes)), "the nodes to find each other")
+
+
+def _sees_three(node: redis.Redis) -> bool:
+    known = node.cluster("INFO")
+    return (known["cluster_state"], known["cluster_known_nodes"]) == ("ok", "3")
 
 
 @pytest.fixture(scope="module")

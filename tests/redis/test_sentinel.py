@@ -36,10 +36,12 @@ class Watched(NamedTuple):
 
     Attributes:
         url: of the backend, by way of the Sentinel.
-        primary: the process of the first primary.
+        primary_url: of the first primary.
+        primary: its process.
     """
 
     url: str
+    primary_url: str
     primary: subprocess.Popen[bytes]
 
 
@@ -77,7 +79,9 @@ def watched(tmp_path: Path) -> Iterator[Watched]:
             lambda: client.sentinel_master("main")["num-slaves"] == 1,
             "the Sentinel to find the replica",
         )
-        yield Watched(f"redis+sentinel://127.0.0.1:{sentinel}/main/0", process)
+        yield Watched(
+            f"redis+sentinel://127.0.0.1:{sentinel}/main/0", f"redis://127.0.0.1:{primary}", process
+        )
 
 
 def _enqueued(backend: Backend, queue: QueueName, job: Job) -> bool:
@@ -94,7 +98,7 @@ def test_failover_is_followed(watched: Watched, redis_namespace: str) -> None:
     before, after = Job(b"before"), Job(b"after")
     with open_backend(watched.url) as backend:
         backend.enqueue(queue, [before])
-        with redis.Redis.from_url(_primary_url(watched)) as primary:
+        with redis.Redis.from_url(watched.primary_url) as primary:
             assert primary.wait(1, 10_000) == 1, "the replica has the job"
         watched.primary.kill()
 
@@ -111,8 +115,3 @@ def test_sentinel_that_is_away_is_unavailable(redis_namespace: str) -> None:
     with open_backend(url) as backend, pytest.raises(BackendUnavailable) as caught:
         backend.enqueue(QueueName(redis_namespace, "mail"), [Job()])
     assert "hidden" not in str(caught.value)
-
-
-def _primary_url(watched: Watched) -> str:
-    port = watched.primary.args[watched.primary.args.index("--port") + 1]  # type: ignore[index, union-attr]
-    return f"redis://127.0.0.1:{port}/0"

@@ -53,14 +53,16 @@ class Fetch:
 
     def take(self, limit: int, done: Sequence[Job] = ()) -> tuple[list[int], list[Job]]:
         """Ack *done*, lease at most *limit* jobs; return positions of lost acks, and the jobs."""
-        size = min(limit, CHUNK)
-        lease, arguments = self._ask(size, done)
-        lost, invalid, leased = self._client.run(
-            scripts.EXCHANGE, self._queue.namespace, self._keys, arguments, again=False
-        )
-        jobs = self._read(invalid, leased, lease)
-        if len(jobs) < limit and len(leased) // 3 + len(invalid) == size:
-            jobs += self._take_more(limit - len(jobs), needed=not jobs)
+        lost, jobs, more = self._round(limit, done)
+        while more and len(jobs) < limit:
+            try:
+                _, others, more = self._round(limit - len(jobs), ())
+            except BackendError:
+                if jobs:
+                    # What is leased already must reach the caller; its next call tells the error.
+                    break
+                raise
+            jobs += others
         return lost, jobs
 
     def wait(self, limit: int, seconds: float) -> list[Job]:
@@ -83,14 +85,14 @@ class Fetch:
                 watcher.sleep(left)
         return []
 
-    def _take_more(self, limit: int, *, needed: bool) -> list[Job]:
-        try:
-            return self.take(limit)[1]
-        except BackendError:
-            if needed:
-                raise
-            # What is leased already must reach the caller, whose next call tells the error.
-            return []
+    def _round(self, limit: int, done: Sequence[Job]) -> tuple[list[int], list[Job], bool]:
+        size = min(limit, CHUNK)
+        lease, arguments = self._ask(size, done)
+        lost, invalid, leased = self._client.run(
+            scripts.EXCHANGE, self._queue.namespace, self._keys, arguments, again=False
+        )
+        jobs = self._read(invalid, leased, lease)
+        return lost, jobs, len(leased) // 3 + len(invalid) == size
 
     def _move_on(self) -> None:
         now = time.monotonic()
@@ -104,28 +106,30 @@ class Fetch:
         return lease, [now, end, limit, lease.token, *held(self._prefix, done)]
 
     def _read(self, invalid: list[bytes], leased: list[Any], lease: Lease) -> list[Job]:
-        for key in invalid:
-            error = InvalidRecord("its key holds no hash")
-            self._report_invalid(self._queue, decode(key), error)
         jobs = []
+        broken = [(key, InvalidRecord("its key holds no hash")) for key in invalid]
         prefix = self._prefix
         values = iter(leased)
         for key, record, deliveries in zip(values, values, values, strict=True):
             try:
                 job = decode_at(prefix, key, record)
             except InvalidRecord as error:
-                self._set_aside(key, lease, error)
+                broken.append((key, error))
             else:
                 job.deliveries = deliveries
                 job.lease = lease
                 jobs.append(job)
+        if broken:
+            self._set_aside(broken, lease)
         return jobs
 
-    def _set_aside(self, key: bytes, lease: Lease, error: InvalidRecord) -> None:
-        arguments = [self._scores.due(self._at.timestamp()), lease.token, key]
-        # Should it fail, the record stays leased, out of the way, and is met again when that ends.
+    def _set_aside(self, broken: list[tuple[bytes, InvalidRecord]], lease: Lease) -> None:
+        arguments = [self._scores.due(self._at.timestamp()), lease.token]
+        arguments += [key for key, _ in broken]
+        # Should it fail, the records stay leased, out of the way, and are met again after that.
         with suppress(BackendError):
             self._client.run(
                 scripts.SET_ASIDE, self._queue.namespace, self._keys, arguments, again=True
             )
-        self._report_invalid(self._queue, decode(key), error)
+        for key, error in broken:
+            self._report_invalid(self._queue, decode(key), error)

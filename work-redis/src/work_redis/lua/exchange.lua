@@ -27,6 +27,7 @@ for _, key in ipairs(due) do
   if fields.err and not string.find(fields.err, 'WRONGTYPE', 1, true) then
     return fields
   elseif fields.err then
+    -- No hash could hold a lease, so it goes aside at once.
     redis.call('ZREM', queue, key)
     redis.call('ZADD', invalid, now, key)
     set_aside[#set_aside + 1] = key
