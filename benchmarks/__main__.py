@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import json
 import shlex
 import sys
 from dataclasses import replace
@@ -46,7 +45,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument(
         "--output",
         type=Path,
-        help="folder for benchmarks.md, .svg and .json; docs/ for a full run, else build/benchmarks/",
+        help="folder of the page, plot and JSON; docs for a full run, else build/benchmarks",
     )
     options = parser.parse_args()
     partial = options.quick or options.only or options.store != list(STORES)

@@ -12,7 +12,7 @@ class Peer:
     """A library as it is measured.
 
     Attributes:
-        name: unique; a folder of that name holds its environment unless *environment* says otherwise.
+        name: unique.
         stores: where it can keep jobs, of those measured.
         worker: the command that starts one worker process; ``{bin}`` is its environment's folder of
             programs, ``{concurrency}`` how many jobs may run at once.
@@ -20,6 +20,7 @@ class Peer:
         styles: the handlers it is measured with, its most natural one first.
         module: under ``benchmarks/peers``; the name by default.
         note: what a reader must know about the row.
+        environment: the name of the entry whose environment it shares; its own by default.
         drain_only: measured only for what a worker costs per job.
     """
 
@@ -69,14 +70,14 @@ CATALOG = (
     Peer(
         "dramatiq",
         _REDIS,
-        f"{{bin}}/dramatiq {_PEERS}.dramatiq --processes 1 --threads {{concurrency}} --skip-logging",
+        f"{{bin}}/dramatiq {_PEERS}.dramatiq -p 1 -t {{concurrency}} --skip-logging",
         ("dramatiq[redis]", "hiredis"),
         styles=_BOTH,
     ),
     Peer(
         "dramatiq 2x8",
         _REDIS,
-        f"{{bin}}/dramatiq {_PEERS}.dramatiq --processes 2 --threads 8 --skip-logging",
+        f"{{bin}}/dramatiq {_PEERS}.dramatiq -p 2 -t 8 --skip-logging",
         ("dramatiq[redis]", "hiredis"),
         module="dramatiq",
         environment="dramatiq",
@@ -89,7 +90,7 @@ CATALOG = (
         f"{{bin}}/celery -A {_PEERS}.celery worker -P threads -c {{concurrency}} -l warning",
         ("celery[redis]", "hiredis"),
     ),
-    Peer("rq", _REDIS, f"{{bin}}/rq worker -q -u {{url}}", ("rq", "hiredis"), note="forks per job"),
+    Peer("rq", _REDIS, "{bin}/rq worker -q -u {url}", ("rq", "hiredis"), note="forks per job"),
     Peer(
         "rq simple",
         _REDIS,
@@ -142,7 +143,14 @@ CATALOG = (
         ("streaq", "uvloop"),
         styles=("async",),
     ),
-    Peer("bullmq", _REDIS, "node {peers}/bullmq.cjs", ("bullmq", "ioredis"), styles=("async",), note="Node.js"),
+    Peer(
+        "bullmq",
+        _REDIS,
+        "node {peers}/bullmq.cjs",
+        ("bullmq", "ioredis"),
+        styles=("async",),
+        note="Node.js",
+    ),
     Peer(
         "procrastinate",
         ("postgresql",),
@@ -154,8 +162,8 @@ CATALOG = (
     Peer(
         "pgqueuer",
         ("postgresql",),
-        f"{{bin}}/pgq run {_PEERS}.pgqueuer:main --batch-size 100",
-        ("pgqueuer[asyncpg,cli]", "uvloop"),
+        f"{{bin}}/python -m {_PEERS}.pgqueuer",
+        ("pgqueuer[asyncpg]", "uvloop"),
         styles=("async",),
     ),
     Peer(

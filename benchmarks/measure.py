@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import statistics
+import time
 from typing import TYPE_CHECKING, Any
 
 from benchmarks.workers import Bench, Failed
@@ -24,6 +25,7 @@ CONCURRENCY = {
 MEASURED_OF_BACKLOG = 20_000
 BACKLOG_SECONDS = 10.0
 BULKS = 4
+SETTLE_SECONDS = 2.0
 IDLE_SECONDS = 3.0
 FEWEST = 10
 
@@ -57,6 +59,7 @@ def _idle(bench: Bench, _: Case, size: Size) -> dict[str, Any]:
     with bench.work() as worker:
         found = bench.produce("latency", size.latencies, size.latency_seconds)
         took = sorted(found["milliseconds"])
+        time.sleep(SETTLE_SECONDS)  # some poll more often right after a job
         return {
             "median": statistics.median(took),
             "p99": took[int(len(took) * 0.99)],
@@ -70,7 +73,7 @@ def _idle(bench: Bench, _: Case, size: Size) -> dict[str, Any]:
 def _run_backlog(
     bench: Bench, kind: str, waiting: int, count: int, seconds: float
 ) -> dict[str, Any]:
-    """Return microseconds per job, once a tenth of *count* jobs has run: starting up does not count."""
+    """Return microseconds per job after the first tenth of *count*: starting up does not count."""
     bench.fill(kind, waiting)
     with bench.work() as worker:
         worker.wait_for(count, seconds)

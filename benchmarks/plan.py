@@ -23,7 +23,7 @@ class Size:
         latencies: jobs sent to an idle worker, at most.
         latency_seconds: how long that may take.
         backlogs: for ours: how many jobs wait.
-        all_styles: whether each library is measured with sync and async handlers or only with its own.
+        all_styles: whether peers are measured with all their kinds of handlers or with one.
     """
 
     rounds: int
@@ -36,7 +36,7 @@ class Size:
     all_styles: bool
 
 
-FULL = Size(3, 5000, 2.5, 500, 100, 8.0, (1_000, 100_000, 1_000_000), all_styles=True)
+FULL = Size(3, 5000, 2.0, 500, 100, 6.0, (1_000, 100_000, 1_000_000), all_styles=True)
 QUICK = Size(1, 1000, 1.0, 200, 20, 2.5, (1_000, 100_000), all_styles=False)
 
 

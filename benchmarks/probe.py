@@ -1,7 +1,7 @@
 """What every job does, whatever library runs it: append one line to one file.
 
-A line holds the time and the job's number, both of fixed width, so that the size of the file tells how many
-jobs have run, and its content when each of them ran and whether one ran twice.
+A line holds the time and the job's number, both of fixed width, so that the size of the file tells
+how many jobs have run, and its content when each of them ran and whether one ran twice.
 """
 
 from __future__ import annotations

@@ -5,6 +5,7 @@ const probe = require("./probe.cjs");
 const BULK = 1000;
 const LINE = 31;
 const WARM = 5;
+const PATIENCE = 20e3;
 const sleep = (milliseconds) => new Promise((done) => setTimeout(done, milliseconds));
 const range = (from, to) => Array.from({ length: to - from }, (_, index) => from + index);
 
@@ -18,6 +19,14 @@ function median(values) {
   const sorted = [...values].sort((one, other) => one - other);
   const middle = sorted.length >> 1;
   return sorted.length % 2 ? sorted[middle] : (sorted[middle - 1] + sorted[middle]) / 2;
+}
+
+async function ran(count) {
+  const deadline = performance.now() + PATIENCE;
+  while (fs.statSync(process.env.BENCH_PROBE).size < count * LINE) {
+    if (performance.now() > deadline) throw new Error(`the worker did not run job ${count}`);
+    await sleep(1);
+  }
 }
 
 async function fill(peer, kind, count) {
@@ -52,7 +61,7 @@ async function latency(peer, count, limit) {
     await sleep(50 + Math.random() * 50);
     sent.push(probe.now());
     await peer.enqueue("noop", number);
-    while (fs.statSync(process.env.BENCH_PROBE).size < (number + 1) * LINE) await sleep(1);
+    await ran(number + 1);
     if (performance.now() > deadline) break;
   }
   const started = new Map();

@@ -10,26 +10,27 @@ import asyncio
 import importlib
 import inspect
 import json
-import os
 import random
 import statistics
 import sys
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from benchmarks import settings
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from types import ModuleType
 
 BULK = 1000
 WARM = 5  # jobs until a worker is up
+PATIENCE = 20.0
 LINE = 31  # bytes that a job appends to the probe's file
 
 
 async def main(module: str, command: str, *arguments: str) -> Any:
     peer = importlib.import_module(f"benchmarks.peers.{module}")
-    await _call(peer, "prepare")
     await _call(peer, "connect")
     try:
         return await COMMANDS[command](peer, *arguments)
@@ -67,14 +68,23 @@ async def latency(peer: ModuleType, count: str, seconds: str) -> dict[str, Any]:
         await _ran(number + 1)
         if time.monotonic() > deadline:
             break
-    with open(settings.PROBE, "rb") as probe:
-        started = {int(number): int(at) for at, number in (line.split() for line in probe)}
+    started = dict(_lines())
     took = [(started[number] - sent[number]) / 1e6 for number in range(WARM, len(sent))]
     return {"milliseconds": took}
 
 
+def _lines() -> Iterator[tuple[int, int]]:
+    """Yield each job's number and when it ran."""
+    for line in Path(settings.PROBE).read_bytes().splitlines():
+        at, number = line.split()
+        yield int(number), int(at)
+
+
 async def _ran(count: int) -> None:
-    while os.stat(settings.PROBE).st_size < count * LINE:
+    deadline = time.monotonic() + PATIENCE
+    while Path(settings.PROBE).stat().st_size < count * LINE:
+        if time.monotonic() > deadline:
+            raise TimeoutError(f"the worker did not run job {count} within {PATIENCE:g} s")
         await asyncio.sleep(0.0005)
 
 

@@ -1,14 +1,15 @@
-"""A run: set up what is needed, measure every case in interleaved rounds, keep what failed and why."""
+"""A run: set up, measure every case in interleaved rounds, keep what failed and why."""
 
 from __future__ import annotations
 
 import contextlib
-import datetime
 import os
 import platform
 import subprocess
 import sys
 import time
+from datetime import UTC, datetime
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from benchmarks import environments, plan
@@ -44,7 +45,7 @@ class Run:
                 self._measure(cases, started, number)
             self._measure(plan.once(peers, list(started), self.size), started, 0)
             return {
-                "at": datetime.datetime.now(datetime.UTC).isoformat(timespec="minutes"),
+                "at": datetime.now(UTC).isoformat(timespec="minutes"),
                 "minutes": round((time.monotonic() - began) / 60, 1),
                 "machine": machine(),
                 "rounds": self.size.rounds,
@@ -66,9 +67,8 @@ class Run:
 
     def _install(self, names: Sequence[str], stores: Iterable[str]) -> Iterable[tuple[Peer, str]]:
         for peer in CATALOG:
-            if (names and not {peer.name, peer.module} & set(names)) or not {
-                *peer.stores
-            } & {*stores}:
+            wanted = not names or peer.name in names or peer.module in names
+            if not wanted or not set(peer.stores) & set(stores):
                 continue
             try:
                 yield peer, environments.install(peer)
@@ -103,7 +103,8 @@ class Run:
 def machine() -> dict[str, str]:
     """Describe this machine."""
     model = platform.machine()
-    with contextlib.suppress(OSError), open("/proc/cpuinfo") as lines:
+    with contextlib.suppress(OSError):
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
         model = next((line.split(":")[1].strip() for line in lines if "model name" in line), model)
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
     return {

@@ -96,7 +96,7 @@ class Redis(Store):
 
 
 class Postgres(Store):
-    """A PostgreSQL server with its default settings, fsync included, and a new database each time."""
+    """A PostgreSQL server as it comes, fsync included, and a new database each time."""
 
     def __enter__(self) -> Self:
         folder = Path(self._stack.enter_context(tempfile.TemporaryDirectory()))

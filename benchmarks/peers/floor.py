@@ -5,11 +5,10 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
+from benchmarks import probe
+from benchmarks.peers.ours import app, disconnect, enqueue, enqueue_many
 from work_core.codec import decode_payload
 from work_core.job import utc_now
-
-from benchmarks import probe, settings
-from benchmarks.peers.ours import app, disconnect, enqueue, enqueue_many
 
 if TYPE_CHECKING:
     from work_core.job import Job

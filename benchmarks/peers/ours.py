@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from benchmarks import probe, settings
 from work_core import App, Worker
 from work_core.plugins import load_middleware
-
-from benchmarks import probe, settings
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import logging
-
 import asyncpg
+import uvloop
 from pgqueuer import PgQueuer
 from pgqueuer.db import AsyncpgDriver
 from pgqueuer.models import Job
@@ -16,8 +15,7 @@ connection: asyncpg.Connection
 queries: Queries
 
 
-async def main() -> PgQueuer:
-    logging.getLogger("pgqueuer").setLevel(logging.WARNING)  # its option for that is broken
+async def work() -> None:
     app = PgQueuer(AsyncpgDriver(await asyncpg.connect(settings.URL)))
 
     @app.entrypoint("noop")
@@ -28,7 +26,7 @@ async def main() -> PgQueuer:
     async def io(job: Job) -> None:
         await probe.io(int(job.payload))
 
-    return app
+    await app.run(batch_size=100)
 
 
 async def connect() -> None:
@@ -50,3 +48,7 @@ async def enqueue(kind: str, number: int) -> None:
 async def enqueue_many(kind: str, numbers: range) -> None:
     count = len(numbers)
     await queries.enqueue([kind] * count, [b"%d" % number for number in numbers], [0] * count)
+
+
+if __name__ == "__main__":
+    uvloop.run(work())  # what its own command does, which fails with the newest typer

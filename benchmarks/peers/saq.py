@@ -6,9 +6,9 @@ from typing import Any
 
 from saq import Job, Queue
 
-from benchmarks import probe, settings as bench
+from benchmarks import probe
+from benchmarks import settings as bench
 
-# The pool of a producer is small; a worker's grows with what runs at once, up to the server's patience.
 SIZE = {"max_concurrent_ops": 20} if bench.STORE == "redis" else {"max_size": 20}
 queue = Queue.from_url(bench.URL, **SIZE)
 
