@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import threading
 from typing import TYPE_CHECKING
 
 from tests.servers.process import wait_until
+from tests.sqs.conftest import service_url
+from work_core.app import App
 from work_core.job import Job, QueueName, utc_now
+from work_core.worker import Worker
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -45,6 +49,26 @@ def test_a_deep_prefetch_costs_no_more(backend: SQSBackend) -> None:
     backend.enqueue(QUEUE, [Job() for _ in range(JOBS)])
     assert drain(backend, 100) == JOBS
     assert sum(backend.requests.values()) <= 0.35 * JOBS
+
+
+def test_a_worker_with_real_handlers_costs_little(service: Service) -> None:
+    """Jobs that end one by one on eight threads are still acked in tens."""
+    finished: list[int] = []
+    with App(service_url(service), namespace="shop") as app:
+
+        @app.task(concurrency=8)
+        def mails(number: int) -> None:
+            threading.Event().wait(0.01)
+            finished.append(number)
+
+        mails.enqueue_many([{"number": number} for number in range(JOBS)])
+        worker = Worker(app)
+        worker.start()
+        wait_until(lambda: len(finished) == JOBS and not service.messages(), "all jobs")
+        worker.stop()
+    assert sorted(finished) == list(range(JOBS))
+    # 0.33 on a quiet machine; how many jobs a fetch brings depends on how fast the threads are.
+    assert sum(service.requests.values()) <= 0.5 * JOBS
 
 
 def test_acks_of_a_busy_queue_travel_in_tens(backend: SQSBackend, service: Service) -> None:

@@ -18,6 +18,7 @@ from work_sqs.limits import BATCH
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from work_sqs.batches import Failure
     from work_sqs.connection import Connection
     from work_sqs.leases import Receipt
     from work_sqs.queues import QueueInfo
@@ -46,6 +47,17 @@ class AckBuffer:
         self._lock = threading.Lock()
         self._pending: list[_Pending] = []
         self._timer: threading.Timer | None = None
+        self._last_request = -LINGER
+
+    @property
+    def busy(self) -> bool:
+        """Whether acks come so fast that one alone had better wait for company."""
+        return time.monotonic() - self._last_request < LINGER
+
+    def send(self, receipts: Sequence[Receipt]) -> dict[Receipt, Failure]:
+        """Send the acks of *receipts* now, and return those that could not be taken."""
+        self._last_request = time.monotonic()
+        return self._connection.delete(self._info, receipts)
 
     def add(self, receipts: Sequence[Receipt]) -> None:
         """Take on the acks of *receipts*; full tens are sent before the call returns."""
@@ -91,7 +103,7 @@ class AckBuffer:
         if not ready:
             return
         try:
-            failures = self._connection.delete(self._info, [entry.receipt for entry in ready])
+            failures = self.send([entry.receipt for entry in ready])
         except BackendError as error:
             self._retry(
                 [entry for entry in ready if entry.receipt.state is State.ACKING], str(error)
