@@ -61,4 +61,7 @@ class TestBare(BackendConformance):
 class TestBareInOrder(TestBare):
     """Deviations are not inherited past a list of one's own; one that passes fails."""
 
-    deviations: ClassVar[Mapping[str, str]] = {"test_acked_job_is_gone": "not so"}
+    deviations: ClassVar[Mapping[str, str]] = {
+        "test_acked_job_is_gone": "not so",
+        "test_use_after_close_is_refused[dequeue]": "nothing is ever closed",
+    }

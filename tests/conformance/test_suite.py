@@ -23,6 +23,7 @@ def output() -> str:
         "TestBare::test_place_expires",
         "TestBareInOrder::test_acked_job_is_gone",
         "TestBareInOrder::test_first_in_first_out",
+        "TestBareInOrder::test_use_after_close_is_refused",
     ]
     options = ["-q", "-rA", "--noconftest", "-p", "no:cacheprovider"]
     nodes = [f"{SUITES}::{test}" for test in tests]
@@ -46,6 +47,12 @@ def test_deviations_are_each_classes_own(output: str) -> None:
     assert re.search(r"FAILED .*TestBareInOrder::test_first_in_first_out", output)
 
 
+def test_deviation_of_one_parameter(output: str) -> None:
+    """A deviation may name one parameter of a test; the others count."""
+    assert re.search(r"XFAIL .*refused\[dequeue\] - nothing is ever closed", output)
+    assert re.search(r"FAILED .*refused\[enqueue\]", output)
+
+
 def test_failure_shows_values_and_obligation(output: str) -> None:
     """A failing test shows the compared values and names the obligation."""
     assert "broken obligation: Jobs enqueued one after the other come out in that order." in output
@@ -56,15 +63,14 @@ def test_missing_capability_is_skipped_by_name(output: str) -> None:
     """Tests of a capability that the backend's class does not list are skipped with the reason."""
     assert "Bare is not a JobFinder" in output
     assert "Bare is not a Semaphores" in output
-    assert "2 skipped" in output
 
 
 def test_wrong_name_of_a_deviation_is_refused() -> None:
     """A deviation from a test that does not exist fails when the class is made."""
     with pytest.raises(
-        TypeError, match="Wrong declares a deviation from test_first_in, which is no"
+        TypeError, match=r"Wrong declares .* test_first_in_frst_out, .* did you mean"
     ):
-        type("Wrong", (BackendConformance,), {"deviations": {"test_first_in": "typing error"}})
+        type("Wrong", (BackendConformance,), {"deviations": {"test_first_in_frst_out": "typo"}})
 
 
 def test_overriding_a_test_is_refused() -> None:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import functools
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 import pytest
 
@@ -20,10 +19,12 @@ from work_core.testing.conformance.once_keys import OnceKeyArea
 from work_core.testing.conformance.order import Order
 from work_core.testing.conformance.semaphores import SemaphoreArea
 from work_core.testing.conformance.storage import Storage
+from work_core.testing.conformance.transactions import Transactions
 from work_core.testing.conformance.waiting import Waiting
+from work_core.url import suggestion
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Iterable, Mapping
 
 __all__ = ["BackendConformance", "Unreachable"]
 
@@ -41,6 +42,7 @@ class BackendConformance(
     Browsing,
     SemaphoreArea,
     OnceKeyArea,
+    Transactions,
     Model,
 ):
     """Prove that a backend keeps the contract: subclass it in a test module and give ``backend``.
@@ -49,48 +51,45 @@ class BackendConformance(
     ``deviations``; a test that is listed there must fail, so that the list stays true.
 
     Attributes:
-        deviations: name of a test -> why the store cannot keep that obligation.
+        deviations: name of a test, or ``test[parameter]`` -> why the store cannot keep it.
     """
 
     deviations: ClassVar[Mapping[str, str]] = {}
 
     def __init_subclass__(cls) -> None:
         super().__init_subclass__()
-        _refuse_overrides(cls)
-        _drop_inherited_deviations(cls)
-        for name, reason in cls.deviations.items():
-            setattr(cls, name, _expected_to_fail(_suite_test(cls, name), reason))
+        for name in vars(cls):
+            if name.startswith("test_") and hasattr(BackendConformance, name):
+                raise TypeError(
+                    f"{cls.__name__} overrides {name} of the suite; "
+                    "say in `deviations` what the store cannot do"
+                )
+        for name in cls.deviations:
+            if name not in _SUITE:
+                raise TypeError(
+                    f"{cls.__name__} declares a deviation from {name}, which is no test "
+                    f"of the suite{suggestion(name, list(_SUITE))}"
+                )
+
+    @pytest.fixture(autouse=True)
+    def _expect_deviations(
+        self, request: pytest.FixtureRequest, _skip_without_the_capability: None
+    ) -> None:
+        test = request.node
+        reason = self.deviations.get(test.name) or self.deviations.get(test.originalname)
+        if reason:
+            test.add_marker(pytest.mark.xfail(reason=reason, strict=True))
 
 
-def _refuse_overrides(cls: type) -> None:
-    for name in vars(cls):
-        if name.startswith("test_") and hasattr(BackendConformance, name):
-            raise TypeError(
-                f"{cls.__name__} overrides {name} of the suite; "
-                "say in `deviations` what the store cannot do"
-            )
+def _names(test: str) -> Iterable[str]:
+    """Return the name of *test*, and its name with each of its parameters."""
+    yield test
+    for mark in getattr(getattr(BackendConformance, test), "pytestmark", ()):
+        if mark.name == "parametrize":
+            for parameter in mark.kwargs.get("ids") or map(str, mark.args[1]):
+                yield f"{test}[{parameter}]"
 
 
-def _drop_inherited_deviations(cls: type) -> None:
-    for name in dir(BackendConformance):
-        test = getattr(BackendConformance, name)
-        if name.startswith("test_") and getattr(cls, name) is not test:
-            setattr(cls, name, test)
-
-
-def _suite_test(cls: type, name: str) -> Callable[..., None]:
-    test = getattr(BackendConformance, name, None)
-    if test is None or not name.startswith("test_"):
-        raise TypeError(f"{cls.__name__} declares a deviation from {name}, which is no test")
-    found: Callable[..., None] = test
-    return found
-
-
-def _expected_to_fail(test: Callable[..., None], reason: str) -> Callable[..., None]:
-    @functools.wraps(test)
-    def deviating(*arguments: Any, **fixtures: Any) -> None:
-        __tracebackhide__ = True
-        test(*arguments, **fixtures)
-
-    marked: Callable[..., None] = pytest.mark.xfail(reason=reason, strict=True)(deviating)
-    return marked
+_SUITE = {
+    name for test in dir(BackendConformance) if test.startswith("test_") for name in _names(test)
+}

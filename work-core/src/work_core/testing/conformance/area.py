@@ -92,6 +92,11 @@ class Area:
         pytest.skip("the suite was given no fixture `payload_limit`")
 
     @pytest.fixture
+    def connection(self) -> Iterator[Any]:
+        """Yield a connection of the caller's own to the store, with ``commit`` and ``rollback``."""
+        pytest.skip("the suite was given no fixture `connection`")
+
+    @pytest.fixture
     def queue(self, backend: Backend, namespace: str, travel: Travel) -> QueueUnderTest:
         """The queue of the test, new and empty."""
         return QueueUnderTest(backend, QueueName(namespace, "queue"), travel)
