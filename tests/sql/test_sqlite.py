@@ -101,6 +101,19 @@ def test_tables_stand_beside_the_applications(path: Path, backend: Any) -> None:
     connection.close()
 
 
+def test_first_use_in_a_transaction_that_has_written(path: Path, backend: Any) -> None:
+    """A caller that holds the write lock gets the tables within its own transaction."""
+    connection = sqlite3.connect(path)
+    connection.execute("CREATE TABLE invoice (id)")
+    connection.execute("INSERT INTO invoice VALUES (1)")
+
+    backend.enqueue(QUEUE, [Job(id="a")], connection=connection)
+    connection.commit()
+    connection.close()
+
+    assert [job.id for job in backend.jobs(QUEUE).jobs] == ["a"]
+
+
 def test_full_synchronous_is_set(path: Path) -> None:
     """With synchronous=full every commit waits for the disk."""
     backend: Any = open_backend(f"sqlite:///{path}?synchronous=full")

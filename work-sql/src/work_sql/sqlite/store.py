@@ -69,6 +69,7 @@ class SQLiteStore(Store):
             with self._writing() as writer:
                 writer.executemany(self._sql.upsert, values)
         else:
+            self._create_schema_on(connection)
             _execute(connection, self._sql.upsert, values)
 
     def exchange(
@@ -89,6 +90,7 @@ class SQLiteStore(Store):
 
     def remove(self, namespace: str, pairs: Sequence[Pair], connection: object) -> int:
         """Delete one by one: the caller's connection may be of any driver."""
+        self._create_schema_on(connection)
         values = [(identity, namespace, token) for identity, token in pairs]
         removed: int = _execute(connection, self._sql.remove, values).rowcount
         return removed
@@ -278,6 +280,13 @@ class SQLiteStore(Store):
             with self._connections.reading() as reader:
                 self._check_version(reader.execute(self._sql.version).fetchone()[0])
             self._has_schema = True
+
+    def _create_schema_on(self, connection: object) -> None:
+        # The caller may hold the only write lock there is: the tables come with his transaction.
+        if self._has_schema or _execute(connection, self._sql.has_schema, ()).fetchone():
+            return
+        for statement in self._sql.schema:
+            _execute(connection, statement, ())
 
     def _check_version(self, version: int) -> None:
         if version != SCHEMA_VERSION:
