@@ -36,10 +36,11 @@ def test_record_that_is_no_job_is_set_aside(
     backend: RedisBackend,
     raw: redis.Redis,
     queue: QueueName,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """Such a record is kept, reported once, and out of the way of the job behind it."""
     reported: list[str] = []
-    backend.report_invalid = lambda _, key, __: reported.append(key)  # type: ignore[method-assign]
+    monkeypatch.setattr(backend, "report_invalid", lambda _queue, key, _: reported.append(key))
     key = f"{queue.namespace}:job:poison"
     write(raw, key)
     raw.zadd(f"{queue.namespace}:queue:mail", {key: 1.0})
@@ -65,10 +66,13 @@ def test_member_without_hash_is_removed(
 
 
 def test_many_records_that_are_no_jobs_do_not_hide_one(
-    backend: RedisBackend, raw: redis.Redis, queue: QueueName
+    backend: RedisBackend,
+    raw: redis.Redis,
+    queue: QueueName,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """A job behind a thousand broken records is delivered by one call."""
-    backend.report_invalid = lambda *_: None  # type: ignore[method-assign]
+    monkeypatch.setattr(backend, "report_invalid", lambda *_: None)
     with raw.pipeline() as pipeline:
         for number in range(1000):
             key = f"{queue.namespace}:job:{number}"

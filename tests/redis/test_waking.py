@@ -83,8 +83,8 @@ def test_idle_waiter_asks_nothing(
 @pytest.fixture
 def muted(raw: redis.Redis, redis_url: str) -> Iterator[RedisBackend]:
     """Yield a backend whose user may not use ``CLIENT TRACKING``."""
-    rights = {"keys": ["*"], "categories": ["+@all"], "commands": ["-client"]}
-    raw.acl_setuser("muted", enabled=True, passwords=["+x"], **rights)
+    rights = ("on", ">x", "~*", "&*", "+@all", "-client")
+    raw.execute_command("ACL", "SETUSER", "muted", *rights)  # type: ignore[no-untyped-call]
     url = redis_url.replace("://", "://muted:x@")
     with open_redis(f"{url}?poll_interval=0.01") as backend:
         yield backend
