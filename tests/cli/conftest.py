@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-TASKS = '''
+TASKS = """
 import os
 import time
 from work_core import App, current_job
@@ -36,7 +36,7 @@ def slow(seconds: float) -> None:
     note("begun")
     time.sleep(seconds)
     note("ended")
-'''
+"""
 
 
 class Outcome(NamedTuple):

@@ -122,7 +122,7 @@ BAD_PLUGINS = [
 
 @pytest.mark.parametrize(("entry", "message"), BAD_PLUGINS)
 def test_bad_plugins_name_file_key_and_expectation(entry: str, message: str) -> None:
-    """A plug-in that is unknown or does not take its options is named with its place in the file."""
+    """A plug-in that is unknown, or does not take its options, is named with its place."""
     WORK_TOML.write_text(f"plugins = [{entry}]\n")
 
     with pytest.raises(ConfigError) as raised:

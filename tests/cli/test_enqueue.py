@@ -94,7 +94,7 @@ def test_a_bad_line_is_named_and_the_good_ones_are_kept(
     run_work: Callable[..., Outcome], app: App
 ) -> None:
     """Line 7 of 10 is refused with number and reason; nine jobs are stored; exit code 1."""
-    lines = ['{"n": %d}' % number for number in range(1, 11)]
+    lines = [json.dumps({"n": number}) for number in range(1, 11)]
     lines[6] = '{"n": 7'
 
     done = run_work("enqueue", "send", stdin="\n".join(lines))
@@ -129,7 +129,7 @@ def test_many_bad_lines_are_counted(run_work: Callable[..., Outcome]) -> None:
 
 
 def test_an_empty_input_is_a_mistake(run_work: Callable[..., Outcome]) -> None:
-    """Nothing on standard input enqueues nothing, and says what to do for a job without arguments."""
+    """Nothing on standard input enqueues nothing, and says how to enqueue without arguments."""
     done = run_work("enqueue", "send", stdin="")
 
     assert done.code == 2
@@ -154,9 +154,7 @@ def test_the_lines_of_a_slow_pipe_do_not_wait(project: Path) -> None:
     process.stdin.flush()
     with App(f"sqlite:///{project / 'work.db'}") as app:
         backend = app.backend
-        found = backend.dequeue(
-            QueueName("work", "send"), 1, at=app.clock(), lease=5.0, wait=60.0
-        )
+        found = backend.dequeue(QueueName("work", "send"), 1, at=app.clock(), lease=5.0, wait=60.0)
     assert process.poll() is None
     process.stdin.close()
     assert process.wait(60) == 0

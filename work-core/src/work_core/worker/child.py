@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from work_core.worker.worker import Worker
 
 INTERVAL = 0.5
+STARTING = 0.05
+"""Seconds between two reports until the worker runs, so that others start soon."""
 
 
 class Report(NamedTuple):
@@ -28,7 +30,7 @@ class Report(NamedTuple):
     Attributes:
         finished: how many runs have ended since its start.
         overdue: ids of the jobs that overran their timeout by the grace period.
-        queues: how each queue does.
+        queues: how each queue does; empty until the worker runs.
         patience: the longest timeout of its tasks plus the grace period; ``None`` when one has no
             timeout. A child that is silent for longer runs a job that keeps Python from running.
     """
@@ -57,6 +59,8 @@ class Line:
         self._connection = connection
         self._patience = _patience(worker)
         self._closed = threading.Event()
+        # Before the first job runs: it may be the one that keeps Python from running.
+        self._send(self._report())
         self._thread = threading.Thread(target=self._talk, name="work-line", daemon=True)
         self._thread.start()
 
@@ -70,9 +74,8 @@ class Line:
 
     def _talk(self) -> None:
         self._connection.settimeout(0.05)
-        while not self._closed.wait(INTERVAL if self._worker.last_fetch else 0.02):
-            if self._worker.last_fetch:
-                self._send(self._report())
+        while not self._closed.wait(INTERVAL if self._worker.last_fetch else STARTING):
+            self._send(self._report())
             if self._hung_up():
                 os.kill(os.getpid(), signal.SIGTERM)
                 return

@@ -16,7 +16,7 @@ from work_core.worker.health import stale
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-SILENCE = 10.0
+SILENCE = 5.0
 """Seconds without a report after which a child is said to be silent."""
 
 
@@ -40,6 +40,7 @@ class Process:
         self.started = time.monotonic()
         self.heard = self.started
         self.report: Report | None = None
+        self.runs = False
         self.leaving = False
         self._received = b""
 
@@ -56,6 +57,7 @@ class Process:
         *lines, self._received = self._received.split(b"\n")
         if lines:
             self.report = Report.from_line(lines[-1])
+            self.runs = self.runs or bool(self.report.queues)
             self.heard = time.monotonic()
         return connected
 
@@ -92,7 +94,7 @@ class Process:
 
     def problems(self, limit: float) -> list[str]:
         """Return what is wrong with this child; see ``health.Source``."""
-        if self.report is None:
+        if self.report is None or not self.runs:
             return [f"worker {self.pid} is starting"]
         if self.silence() > min(limit, SILENCE):
             return [f"worker {self.pid} has not reported for {self.silence():.0f} s"]

@@ -161,11 +161,10 @@ class Supervisor:
             slot.process = None
             self._bury(slot, process)
             return
-        if process.report is not None and not self._ever_ran:
+        if process.runs:
             self._ever_ran = True
-        if process.report is not None:
             self._failed_starts = 0
-            self._enforce(slot, process)
+        self._enforce(slot, process)
 
     def _enforce(self, slot: _Slot, process: Process) -> None:
         reason = self._beyond_help(process)
@@ -210,7 +209,7 @@ class Supervisor:
             self._ever_ran = True
         elif code == 0 or process.leaving:
             slot.deaths = 0
-        elif process.report is None and self._cannot_start(code):
+        elif not process.runs and self._cannot_start(code):
             self._exit_code = code if code > 0 else 1
             self._stop()
         else:
