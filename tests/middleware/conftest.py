@@ -6,6 +6,7 @@ import uuid
 from typing import TYPE_CHECKING
 
 import pytest
+
 from work_core.job import QueueName
 from work_core.memory import MemoryBackend
 from work_core.plugins import open_backend

@@ -7,6 +7,9 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 import pytest
+from tests.middleware.folded import QUEUE, PlainBackend, fail, fetched, handled, make_context
+from tests.servers.process import wait_until
+
 from work_core.app import App
 from work_core.errors import Snooze, UnsupportedError
 from work_core.job import Job, QueueName, utc_now
@@ -14,9 +17,6 @@ from work_core.memory import MemoryBackend
 from work_core.worker import Worker
 from work_middleware import gate
 from work_middleware.concurrency import Concurrency
-
-from tests.middleware.folded import QUEUE, PlainBackend, fail, fetched, handled, make_context
-from tests.servers.process import wait_until
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -209,9 +209,7 @@ def test_two_workers_together_keep_the_limit(
             running -= 1
             ran += 1
 
-    apps = [
-        App(open_store(), namespace=namespace, plugins=[Concurrency(2)]) for _ in range(2)
-    ]
+    apps = [App(open_store(), namespace=namespace, plugins=[Concurrency(2)]) for _ in range(2)]
     apps[0].queue("send").enqueue_many([Job() for _ in range(20)])
     workers = [Worker(app, concurrency=8) for app in apps]
     for worker in workers:

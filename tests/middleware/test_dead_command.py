@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 from click.testing import CliRunner
+from tests.middleware.folded import fail, handled, make_context
+
 from work_core.cli import cli
 from work_core.codec import encode_payload
 from work_core.errors import Discard
@@ -14,8 +16,6 @@ from work_core.job import Job, QueueName, utc_now
 from work_core.plugins import open_backend
 from work_middleware.dead_letters import DeadLetters
 from work_middleware.max_retries import MaxRetries
-
-from tests.middleware.folded import fail, handled, make_context
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -66,7 +66,9 @@ def test_list_shows_the_letters_of_a_queue(work: Callable[..., Result]) -> None:
 
 def test_list_speaks_json(work: Callable[..., Result]) -> None:
     """One object per line, the payload decoded."""
-    first, second = (json.loads(line) for line in work("list", "send", "--json").output.splitlines())
+    first, second = (
+        json.loads(line) for line in work("list", "send", "--json").output.splitlines()
+    )
     assert (first["id"], second["id"]) == ("a", "b")
     assert first["payload"] == {"to": "a", "raw": "ff"}
 

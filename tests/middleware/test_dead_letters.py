@@ -8,6 +8,9 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 import pytest
+from tests.middleware.folded import QUEUE, PlainBackend, fail, handled, make_context
+from tests.servers.process import wait_until
+
 from work_core.app import App
 from work_core.codec import encode_payload
 from work_core.errors import BackendUnavailable, Discard, InvalidPayload, PayloadTooLarge
@@ -20,9 +23,6 @@ from work_middleware.dead_queue import DeadQueue
 from work_middleware.discard_after import DiscardAfter
 from work_middleware.error_history import ErrorHistory
 from work_middleware.max_retries import MaxRetries
-
-from tests.middleware.folded import QUEUE, PlainBackend, fail, handled, make_context
-from tests.servers.process import wait_until
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -151,9 +151,7 @@ def test_dead_letters_do_not_die_again() -> None:
     """A worker on the dead queue may discard them for good."""
     store = MemoryBackend()
     with pytest.raises(Discard):
-        handled(fail, DeadLetters(), MaxRetries(0))(
-            Job(), make_context(store, dead_queue(QUEUE))
-        )
+        handled(fail, DeadLetters(), MaxRetries(0))(Job(), make_context(store, dead_queue(QUEUE)))
     assert store.queues(QUEUE.namespace) == []
 
 

@@ -6,6 +6,8 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 import pytest
+from tests.middleware.folded import fail, handled, succeed
+
 from work_core.app import App
 from work_core.codec import decode_payload
 from work_core.errors import Discard, InvalidPayload, LeaveLeased, Snooze
@@ -13,8 +15,6 @@ from work_core.job import Job, utc_now
 from work_core.worker import Worker
 from work_middleware.discard_after import DiscardAfter
 from work_middleware.discard_invalid_payload import DiscardInvalidPayload
-
-from tests.middleware.folded import fail, handled, succeed
 
 if TYPE_CHECKING:
     from work_core.backend import Backend
@@ -93,10 +93,7 @@ def test_the_cause_may_be_wrapped() -> None:
     """An error raised from an invalid payload is one."""
 
     def handler(_: Job) -> None:
-        try:
-            raise InvalidPayload("no map")
-        except InvalidPayload as error:
-            raise RuntimeError("cannot send") from error
+        raise RuntimeError("cannot send") from InvalidPayload("no map")
 
     with pytest.raises(Discard):
         handled(handler, DiscardInvalidPayload())(Job())

@@ -9,15 +9,15 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 import pytest
+from tests.middleware.folded import QUEUE, handled, make_context
+from tests.servers.process import wait_until
+
 from work_core.app import App
 from work_core.errors import BackendUnavailable
 from work_core.job import Job, utc_now
 from work_core.memory import MemoryBackend
 from work_core.worker import Worker
 from work_middleware.heartbeat import Heartbeat
-
-from tests.middleware.folded import QUEUE, handled, make_context
-from tests.servers.process import wait_until
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -160,9 +160,7 @@ def outlives_its_lease(started: datetime, lease: float) -> Callable[[], bool]:
 
 
 @pytest.mark.parametrize("kind", ["sync", "async"])
-def test_a_job_longer_than_its_lease_runs_once(
-    backend: Backend, namespace: str, kind: str
-) -> None:
+def test_a_job_longer_than_its_lease_runs_once(backend: Backend, namespace: str, kind: str) -> None:
     """On every store, for handlers of both kinds, while another worker looks for jobs."""
     ran: list[datetime] = []
     ended = threading.Event()
@@ -182,8 +180,9 @@ def test_a_job_longer_than_its_lease_runs_once(
             @app.task(name="send", lease=lease)
             async def asend() -> None:
                 ran.append(utc_now())
-                while not outlives_its_lease(ran[0], lease)():
-                    await asyncio.sleep(0.01)
+                await asyncio.to_thread(
+                    wait_until, outlives_its_lease(ran[0], lease), "the lease to end"
+                )
                 ended.set()
 
             asend.enqueue()

@@ -6,13 +6,13 @@ import threading
 from typing import TYPE_CHECKING
 
 import pytest
+from tests.middleware.folded import QUEUE, fail, fetched, handled, make_context, succeed
+
 from work_core.app import App
 from work_core.job import Job
 from work_core.memory import MemoryBackend
 from work_core.worker import Worker
 from work_middleware.local_concurrency import LocalConcurrency
-
-from tests.middleware.folded import QUEUE, fail, fetched, handled, make_context, succeed
 
 if TYPE_CHECKING:
     from work_core.backend import Backend

@@ -6,6 +6,8 @@ import logging
 from typing import TYPE_CHECKING
 
 import pytest
+from tests.middleware.folded import QUEUE, enqueued, fail, handled, make_context, succeed
+
 from work_core.app import App
 from work_core.errors import BackendClosed, ConfigError, Discard, LeaveLeased, Snooze
 from work_core.job import Job
@@ -14,8 +16,6 @@ from work_core.worker import Worker
 from work_middleware.logging import Logging
 from work_middleware.max_retries import MaxRetries
 from work_middleware.unique import Unique
-
-from tests.middleware.folded import QUEUE, enqueued, fail, handled, make_context, succeed
 
 if TYPE_CHECKING:
     from work_core.backend import Backend
@@ -119,7 +119,7 @@ def test_structlog_gets_the_fields(logged: pytest.LogCaptureFixture) -> None:
 
 def test_an_unknown_level_is_refused() -> None:
     """With the ones that are known."""
-    with pytest.raises(ConfigError, match="DEBUG, INFO.*not 'LOUD'"):
+    with pytest.raises(ConfigError, match=r"DEBUG, INFO.*not 'LOUD'"):
         Logging(success="LOUD")
 
 

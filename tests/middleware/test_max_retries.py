@@ -6,14 +6,14 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 import pytest
+from tests.middleware.folded import fail, handled, succeed
+from tests.servers.process import wait_until
+
 from work_core.app import App
 from work_core.errors import Discard, LeaveLeased, Snooze
 from work_core.job import Job, utc_now
 from work_core.worker import Worker
 from work_middleware.max_retries import MaxRetries
-
-from tests.middleware.folded import fail, handled, succeed
-from tests.servers.process import wait_until
 
 if TYPE_CHECKING:
     from work_core.backend import Backend

@@ -11,15 +11,6 @@ from typing import TYPE_CHECKING
 import pytest
 from prometheus_client import CollectorRegistry
 from prometheus_client.parser import text_string_to_metric_families
-from work_core.app import App
-from work_core.errors import BackendClosed, ConfigError, Discard, LeaveLeased, Snooze
-from work_core.job import Job, QueueName, utc_now
-from work_core.memory import MemoryBackend
-from work_core.worker import Worker
-from work_middleware.max_retries import MaxRetries
-from work_middleware.prometheus import Prometheus
-from work_middleware.unique import Unique
-
 from tests.middleware.folded import (
     QUEUE,
     PlainBackend,
@@ -30,6 +21,15 @@ from tests.middleware.folded import (
     make_context,
     succeed,
 )
+
+from work_core.app import App
+from work_core.errors import BackendClosed, ConfigError, Discard, LeaveLeased, Snooze
+from work_core.job import Job, QueueName, utc_now
+from work_core.memory import MemoryBackend
+from work_core.worker import Worker
+from work_middleware.max_retries import MaxRetries
+from work_middleware.prometheus import Prometheus
+from work_middleware.unique import Unique
 
 if TYPE_CHECKING:
     from pathlib import Path

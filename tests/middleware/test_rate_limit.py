@@ -6,6 +6,9 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 import pytest
+from tests.middleware.folded import QUEUE, PlainBackend, fetched, handled, make_context
+from tests.servers.process import wait_until
+
 from work_core.app import App
 from work_core.errors import UnsupportedError
 from work_core.job import Job, utc_now
@@ -13,9 +16,6 @@ from work_core.memory import MemoryBackend
 from work_core.worker import Worker
 from work_middleware import gate
 from work_middleware.rate_limit import RateLimit
-
-from tests.middleware.folded import QUEUE, PlainBackend, fetched, handled, make_context
-from tests.servers.process import wait_until
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -100,8 +100,7 @@ def test_no_window_sees_more_starts_than_the_limit(
     limit, period = 4, 1.0
     starts: list[datetime] = []
     apps = [
-        App(open_store(), namespace=namespace, plugins=[RateLimit(limit, period)])
-        for _ in range(2)
+        App(open_store(), namespace=namespace, plugins=[RateLimit(limit, period)]) for _ in range(2)
     ]
     apps[0].queue("send").enqueue_many([Job() for _ in range(10)])
     workers = [Worker(app) for app in apps]

@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
+from tests.middleware.folded import QUEUE, fetched
+
 from work_core.app import App
 from work_core.errors import ConfigError
 from work_core.job import Job, QueueName
@@ -13,8 +15,6 @@ from work_core.worker import Worker
 from work_middleware import throttle
 from work_middleware.local_concurrency import LocalConcurrency
 from work_middleware.throttle import Throttle
-
-from tests.middleware.folded import QUEUE, fetched
 
 if TYPE_CHECKING:
     from work_core.backend import Backend

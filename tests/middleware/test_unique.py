@@ -6,6 +6,9 @@ import hashlib
 from typing import TYPE_CHECKING
 
 import pytest
+from tests.middleware.folded import QUEUE, PlainBackend, enqueued
+from tests.servers.process import wait_until
+
 from work_core.app import App
 from work_core.codec import encode_payload
 from work_core.errors import (
@@ -19,9 +22,6 @@ from work_core.job import Job, utc_now
 from work_core.memory import MemoryBackend
 from work_core.worker import Worker
 from work_middleware.unique import Unique
-
-from tests.middleware.folded import QUEUE, PlainBackend, enqueued
-from tests.servers.process import wait_until
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -205,4 +205,3 @@ def test_a_key_is_free_after_its_period(backend: Backend, namespace: str) -> Non
         send.enqueue()
         assert send.enqueue().duplicate
         wait_until(lambda: not send.enqueue().duplicate, "the key to expire")
-

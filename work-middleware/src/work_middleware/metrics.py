@@ -4,12 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-try:
-    from prometheus_client import Counter, Gauge, Histogram
-except ImportError as error:
-    raise ImportError(
-        "prometheus_client is not installed; try: pip install 'work-middleware[prometheus]'"
-    ) from error
+from prometheus_client import Counter, Gauge, Histogram
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -9,19 +9,26 @@ from time import perf_counter
 from typing import TYPE_CHECKING
 from weakref import WeakKeyDictionary
 
-from prometheus_client import CONTENT_TYPE_LATEST, REGISTRY, CollectorRegistry, generate_latest
-from prometheus_client.core import GaugeMetricFamily
-from prometheus_client.multiprocess import MultiProcessCollector, mark_process_dead
-
 from work_core.capabilities import MetricsExporter
 from work_core.errors import BackendError, ConfigError, Discard, Snooze
 from work_core.hookspecs import hookimpl
 from work_core.job import utc_now
-from work_middleware.metrics import (
-    QUEUE_GAUGES,
-    Metrics,
-    QueueMetrics,
-)  # first: it says what to install
+
+try:
+    from prometheus_client import (
+        CONTENT_TYPE_LATEST,
+        REGISTRY,
+        CollectorRegistry,
+        generate_latest,
+    )
+    from prometheus_client.core import GaugeMetricFamily
+    from prometheus_client.multiprocess import MultiProcessCollector, mark_process_dead
+
+    from work_middleware.metrics import QUEUE_GAUGES, Metrics, QueueMetrics
+except ImportError as error:
+    raise ImportError(
+        f"{error}; try: pip install 'work-middleware[prometheus]'", name=error.name
+    ) from error
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator, Sequence
