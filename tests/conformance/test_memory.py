@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 import pytest
 
 from work_core.errors import InvalidURL
-from work_core.job import Job, QueueName
+from work_core.job import Job, QueueName, utc_now
 from work_core.memory import MemoryBackend
 from work_core.plugins import open_backend
 from work_core.testing import BackendConformance
@@ -67,3 +67,20 @@ def test_url_with_more_is_refused(url: str) -> None:
     """A memory URL has no host, no path and no options."""
     with pytest.raises(InvalidURL):
         open_backend(url)
+
+
+def test_old_claims_are_forgotten() -> None:
+    """Keys whose period is over take no memory for ever; those that last are kept."""
+    with MemoryBackend() as backend:
+        now = utc_now()
+        for number in range(5_000):
+            at = now + timedelta(seconds=number)
+            period = 1e6 if number % 100 == 0 else 1.0
+            assert backend.claim("n", f"{number}", "owner", at=at, period=period) is None
+        assert len(backend._claims) < 1_500
+        later = now + timedelta(seconds=5_000)
+        kept = [
+            backend.claim("n", f"{number}", "other", at=later, period=1)
+            for number in range(0, 5_000, 100)
+        ]
+        assert kept == ["owner"] * 50
