@@ -72,7 +72,7 @@ def test_later_job_goes_to_the_schedule(
     sidekiq.enqueue(queue, [job])
 
     key, score = f"{queue.namespace}:schedule", due.timestamp()
-    entry: bytes = raw.zrangebyscore(key, score, score)[0]  # type: ignore[assignment, index]
+    entry: bytes = raw.zrangebyscore(key, score, score)[0]  # type: ignore[assignment]
     assert json.loads(entry)["jid"] == job.id
     assert not raw.exists(f"{queue.namespace}:queue:low")
 
