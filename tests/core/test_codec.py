@@ -36,14 +36,16 @@ def _moment(parts: list[int]) -> datetime:
 
 
 def _vector(row: dict[str, Any]) -> Vector:
-    times = [row[name] for name in ("created_at", "updated_at", "enqueued_at")]
     job = Job(
-        bytes.fromhex(row["payload"] or ""),
-        row["id"],
-        *map(_moment, times),
+        payload=bytes.fromhex(row["payload"] or ""),
+        id=row["id"],
+        created_at=_moment(row["created_at"]),
+        updated_at=_moment(row["updated_at"]),
+        enqueued_at=_moment(row["enqueued_at"]),
         retries=row["retries"],
         last_error=row["last_error"],
     )
+    times = [row[name] for name in ("created_at", "updated_at", "enqueued_at")]
     is_finer = any(nanoseconds % 1000 for _, nanoseconds in times)
     return Vector(bytes.fromhex(row["record"]), job, is_finer)
 

@@ -70,6 +70,8 @@ class Task(Generic[P, R]):
         is_async: whether the function must be awaited.
     """
 
+    __name__: str
+
     def __init__(
         self, app: App, function: Callable[P, R], name: str, queue_id: str, running: TaskOptions
     ) -> None:
