@@ -28,7 +28,7 @@ def with_code_included(page: str) -> str:
 def _block(match: re.Match[str]) -> str:
     path, names = match["path"], match["names"].split()
     text = (ROOT / path).read_text()
-    code = text if not names else "\n\n".join(_definition(text, name, path) for name in names)
+    code = "\n\n\n".join(_definition(text, name, path) for name in names) or text
     heading = " ".join([path, *names])
     return f"<!-- include: {heading} -->\n```{match['language']}\n{code.strip()}\n```\n"
 
