@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pymysql  # type: ignore[import-untyped]
 import pytest
@@ -22,6 +22,14 @@ if TYPE_CHECKING:
     from work_core.job import QueueName
 
 
+def connect(url: str) -> Any:
+    """Open a connection that is not work's."""
+    parsed = parse_url(url)
+    return pymysql.connect(
+        host=parsed.host, port=parsed.port or 3306, user=parsed.user, database=parsed.path[1:]
+    )
+
+
 class TestMariaDB(BackendConformance):
     """One database of a real server for all tests: they use namespaces of their own."""
 
@@ -39,14 +47,10 @@ class TestMariaDB(BackendConformance):
     @pytest.fixture
     def poison(self, backend: Backend, mariadb_url: str) -> Callable[[QueueName], None]:
         """Plant a row whose times are no times."""
-        url = parse_url(mariadb_url)
 
         def plant(queue: QueueName) -> None:
             backend.ack(queue, [Job()])  # creates the tables
-            connection = pymysql.connect(
-                host=url.host, port=url.port or 3306, user=url.user, database=url.path[1:]
-            )
-            with connection, connection.cursor() as cursor:
+            with connect(mariadb_url) as connection, connection.cursor() as cursor:
                 cursor.execute(
                     "INSERT INTO work_job (namespace, queue, id, enqueued_at,"
                     " created_at, updated_at, payload, last_error)"
@@ -56,6 +60,12 @@ class TestMariaDB(BackendConformance):
                 connection.commit()
 
         return plant
+
+    @pytest.fixture
+    def connection(self, mariadb_url: str) -> Iterator[Any]:
+        """The application's own connection to the server."""
+        with connect(mariadb_url) as connection:
+            yield connection
 
     @pytest.fixture
     def payload_limit(self) -> int:

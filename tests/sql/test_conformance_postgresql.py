@@ -51,6 +51,12 @@ class TestPostgreSQL(BackendConformance):
         return plant
 
     @pytest.fixture
+    def connection(self, postgres_url: str) -> Iterator[psycopg.Connection]:
+        """The application's own connection to the server."""
+        with psycopg.connect(postgres_url) as connection:
+            yield connection
+
+    @pytest.fixture
     def unreachable(self) -> Iterator[Unreachable]:
         """A backend on a port where nobody listens."""
         secret = "hunter2-of-work"

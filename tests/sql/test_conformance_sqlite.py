@@ -57,6 +57,13 @@ class TestSQLite(BackendConformance):
         return plant
 
     @pytest.fixture
+    def connection(self, path: Path) -> Iterator[sqlite3.Connection]:
+        """The application's own connection to the file."""
+        connection = sqlite3.connect(path)
+        yield connection
+        connection.close()
+
+    @pytest.fixture
     def payload_limit(self, backend: Backend) -> int:
         """The limit of the connection, lowered from a billion bytes."""
         assert isinstance(backend, SQLBackend)

@@ -179,13 +179,17 @@ def test_lost_lease_is_told_in_the_transaction(database: Database) -> None:
     assert database.ids() == ["a"]
 
 
-def test_failed_statement_leaves_the_decision_to_the_caller(database: Database) -> None:
+def test_failed_statement_leaves_the_decision_to_the_caller(on_postgresql: Database) -> None:
     """An error crosses the edge as a WorkError, and the caller can still roll back."""
-    with database.engine.connect() as connection:
-        with pytest.raises(BackendError):
-            database.backend.enqueue(QUEUE, [Job(retries=1 << 70)], connection=connection)
+    on_postgresql.ids()  # creates the tables
+    store: Any = on_postgresql.backend._store
+    with on_postgresql.engine.connect() as connection:
+        connection.execute(sa.text(f"DROP TABLE {store._names.job} CASCADE"))
+        with pytest.raises(BackendError, match="failed in the caller's transaction: relation"):
+            on_postgresql.backend.enqueue(QUEUE, [Job()], connection=connection)
         connection.rollback()
-        assert connection.execute(sa.text("SELECT 1")).scalar() == 1
+
+    assert on_postgresql.ids() == []
 
 
 def test_committed_session_wakes_a_waiting_worker(database: Database) -> None:

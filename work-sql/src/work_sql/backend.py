@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 import time
 from collections import defaultdict
@@ -102,10 +103,11 @@ class SQLBackend(
     def __init__(self, store: Store, name: str) -> None:
         self._store = store
         self._name = name
+        self.resolution = store.resolution
         self._closed = False
         self._doorbell = Doorbell()
         self._watching = threading.Lock()
-        self._watched = False
+        self._watched_by = 0
         self._scans: defaultdict[str, Scan] = defaultdict(Scan)
 
     def __repr__(self) -> str:
@@ -282,7 +284,10 @@ class SQLBackend(
             return result
         self._watch()
         with self._doorbell.waiting(ask.key) as waiter:
-            jobs = self._wait(waiter, ask, started, started + wait)
+            try:
+                jobs = self._wait(waiter, ask, started, started + wait)
+            except BackendClosed:  # by another thread, while this one waited
+                jobs = []
         return Exchange(result.lost, jobs)
 
     def _wait(self, waiter: Waiter, ask: _Ask, started: float, deadline: float) -> list[Job]:
@@ -355,8 +360,9 @@ class SQLBackend(
             self._store.announce(key, due)
 
     def _watch(self) -> None:
-        if not self._watched:
+        process = os.getpid()  # threads do not survive a fork
+        if self._watched_by != process:
             with self._watching:
-                if not self._watched:
+                if self._watched_by != process:
                     self._store.watch(self._doorbell)
-                    self._watched = True
+                    self._watched_by = process

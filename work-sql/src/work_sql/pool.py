@@ -83,8 +83,8 @@ class Pool(Generic[Connection]):
         try:
             yield connection
         finally:
-            if self._broken(connection):
-                pooled.invalidate()
+            if self._closed or self._broken(connection):
+                pooled.invalidate()  # a pool that was closed would keep it
             pooled.close()
 
     def close(self) -> None:

@@ -35,7 +35,7 @@ COLUMNS = (
 )
 
 NO_LEASE = 0
-NEVER = (1 << 63) - 1
+LARGEST = (1 << 63) - 1
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _FLOAT_IS_EXACT = 4 * 10**15  # up to the year 2096 a double holds every microsecond
@@ -85,7 +85,10 @@ def to_rows(jobs: Sequence[Job]) -> list[Row]:
     Raises:
         BackendError: for a job that SQL text cannot carry, before anything was stored.
     """
-    rows = {job.id: _to_row(job) for job in jobs}
+    try:
+        rows = {job.id: _to_row(job) for job in jobs}
+    except (TypeError, AttributeError) as error:
+        raise BackendError(f"a job cannot be stored: {error}; see the types of Job") from error
     return [rows[identity] for identity in sorted(rows)]
 
 
@@ -151,11 +154,15 @@ def _to_row(job: Job) -> Row:
         _checked(job.id),
         created_us,
         created_us if updated is created else to_micros(updated),
-        job.retries,
-        job.payload,
+        job.retries if -LARGEST <= job.retries <= LARGEST else _too_many(job),
+        job.payload if type(job.payload) is bytes else bytes(job.payload),
         _storable(job.last_error) if job.last_error else "",
         0,
     )
+
+
+def _too_many(job: Job) -> int:
+    raise TypeError(f"its retries are {job.retries}, more than 64 bits hold")
 
 
 def _checked(identity: str) -> str:

@@ -52,6 +52,10 @@ class Counts(NamedTuple):
     exact: bool
 
 
+LONGEST_POLL = 0.25
+"""After how many seconds a consumer looks that nobody tells of new jobs."""
+
+
 class Health(NamedTuple):
     """How the tables are: numbers by name, and a sentence for each that calls for attention."""
 
@@ -65,13 +69,16 @@ class Store(ABC):
     errors: tuple[type[BaseException], ...]
     """What the driver raises."""
 
+    resolution: float = LONGEST_POLL
+    """By how many seconds a waiting dequeue may be late for what another process has stored."""
+
     @abstractmethod
     def translate(self, error: BaseException) -> WorkError:
         """Return the ``WorkError`` that a driver's *error* means."""
 
     def poll(self, idle: float) -> float:
         """Return when to look again without a ring, *idle* seconds into a wait; in seconds."""
-        return min(max(idle / 10, 0.01), 1.0)
+        return min(max(idle / 10, 0.01), LONGEST_POLL)
 
     @abstractmethod
     def upsert(self, namespace: str, key: str, rows: Sequence[Row], connection: object) -> None:

@@ -29,7 +29,10 @@ _NO_TABLE = {ER.NO_SUCH_TABLE, ER.BAD_FIELD_ERROR}
 
 def translate(error: BaseException, name: str) -> WorkError:
     """Return the ``WorkError`` that *error* means for the database *name*."""
-    number, text = code_of(error), " ".join(str(error).split())
+    text = " ".join(str(error).split())
+    if isinstance(error, UnicodeError):
+        return BackendError(f"{name}: {text}")
+    number = code_of(error)
     if number in _TOO_LARGE:
         return PayloadTooLarge(
             f"{name}: the server refuses the job: {text}; raise its max_allowed_packet"

@@ -46,7 +46,7 @@ class MySQLStore(Store):
         create: whether missing tables are made at the first use.
     """
 
-    errors = (pymysql.Error,)
+    errors = (pymysql.Error, UnicodeError)
 
     def __init__(
         self, parameters: Mapping[str, Any], table: str, name: str, *, pool_size: int, create: bool

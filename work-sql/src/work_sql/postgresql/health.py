@@ -56,7 +56,8 @@ class TableHealth(NamedTuple):
         if self.dead_rows > max(_MANY_DEAD, 2 * self.live_rows):
             found.append(
                 f"{self.dead_rows:,} dead rows beside {self.live_rows:,} jobs: "
-                "vacuum does not keep up"
+                "vacuum does not keep up, or may not remove what the oldest open snapshot, "
+                f"{self.held_transactions:,} transactions old, still sees"
             )
         if self.notification_queue > _NOTIFY_QUEUE_FILLS:
             found.append(

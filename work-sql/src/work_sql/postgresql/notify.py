@@ -9,11 +9,14 @@ from __future__ import annotations
 
 import atexit
 import logging
+import os
 import threading
 import time
 from typing import TYPE_CHECKING
 
 import psycopg
+
+from work_core.errors import WorkError
 
 if TYPE_CHECKING:
     from work_sql.postgresql.connections import Connections
@@ -36,16 +39,18 @@ class Notifier:
         self._wanted = threading.Event()
         self._stopped = False
         self._thread: threading.Thread | None = None
+        self._process = 0
 
     def mark(self, key: str) -> None:
         """Have queue *key* announced within ``INTERVAL`` seconds."""
         with self._lock:
             self._marked.add(key)
-            if self._thread is None and not self._stopped:
+            if self._process != os.getpid() and not self._stopped:
                 self._start()
         self._wanted.set()
 
     def _start(self) -> None:
+        self._process = os.getpid()  # threads do not survive a fork
         self._thread = threading.Thread(target=self._run, name="work-notify", daemon=True)
         self._thread.start()
         # A script that enqueues and ends must still wake the worker.
@@ -57,7 +62,7 @@ class Notifier:
         thread = self._thread
         self._stopped = True
         self._wanted.set()
-        if thread is not None:
+        if thread is not None and self._process == os.getpid():
             thread.join(_LONGEST_FLUSH)
 
     def _run(self) -> None:
@@ -75,6 +80,6 @@ class Notifier:
         try:
             with self._connections.consuming() as connection:
                 connection.execute(_NOTIFY, [self._channel, keys])
-        except psycopg.Error as error:
+        except (psycopg.Error, WorkError) as error:
             # Consumers look by themselves once a second; a wake-up is never worth an error.
             logger.debug("could not announce jobs on %s: %s", self._channel, error)

@@ -49,7 +49,7 @@ class PostgresStore(Store):
         vacuum: whether to vacuum while jobs flow fast.
     """
 
-    errors = (psycopg.Error,)
+    errors = (psycopg.Error, UnicodeError)
 
     def __init__(
         self,
@@ -66,6 +66,8 @@ class PostgresStore(Store):
         self._name = name
         self._create = create
         self._listen = listen
+        if listen is not None:
+            self.resolution = 0.0  # who listens is told in time
         self._sql = Statements(names)
         self._preparing = threading.Lock()
         self._channel = ""
@@ -83,10 +85,10 @@ class PostgresStore(Store):
         return errors.translate(error, self._name)
 
     def poll(self, idle: float) -> float:
-        """Look once a second while notifications come in, sooner while they do not."""
+        """Look once a second while notifications come in, more often while they do not."""
         if self._listener is not None and self._listener.hears:
             return 1.0
-        return min(max(idle / 10, 0.01), 1.0)
+        return super().poll(idle)
 
     def upsert(self, namespace: str, key: str, rows: Sequence[Row], connection: object) -> None:
         """Write a thousand rows per statement, all in one transaction."""

@@ -34,7 +34,8 @@ _COMES_BACK = {
 class SQLiteStore(Store):
     """Jobs in a file. The schema is created at the first use."""
 
-    errors = (sqlite3.Error, OverflowError)
+    errors = (sqlite3.Error, OverflowError, UnicodeError)
+    resolution = 0.0
 
     def __init__(self, path: str, *, table: str, synchronous: str, timeout: float) -> None:
         self._sql = Statements(table)
