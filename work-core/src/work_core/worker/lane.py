@@ -42,7 +42,7 @@ IDLE_WAIT = 5.0
 """Seconds that one fetch may wait inside the store for a job."""
 
 TURN = 0.01
-"""Seconds after which a lane looks again whether it is its turn, where queues have a strict order."""
+"""Seconds after which a lane looks again whether its turn has come, under a strict order."""
 
 LONGEST_BACKOFF = 15.0
 """Seconds at most between two attempts to reach a store that is away."""
@@ -146,7 +146,7 @@ class Lane(ABC):
         return jobs
 
     def has_work(self) -> bool:
-        """Tell whether this queue has jobs, as far as this worker knows, before a lesser one's turn."""
+        """Tell whether a lesser queue has to wait for this one, as far as this worker knows."""
         waits_in_vain = self._idle or time.monotonic() - self._asked > TURN
         return self.busy() or not waits_in_vain
 
