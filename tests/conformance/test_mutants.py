@@ -13,6 +13,8 @@ from tests.conformance.mutants import MUTANTS, Mutant
 HERE = Path(__file__).parent
 PAIRS = [(mutant, test) for mutant in MUTANTS for test in mutant.caught_by]
 
+pytestmark = pytest.mark.timeout(300)
+
 
 @pytest.fixture(scope="module")
 def failures(tmp_path_factory: pytest.TempPathFactory) -> dict[tuple[str, str], str]:
@@ -21,7 +23,7 @@ def failures(tmp_path_factory: pytest.TempPathFactory) -> dict[tuple[str, str], 
     node_ids = [f"{HERE}/mutants.py::Test{mutant.__name__}::{test}" for mutant, test in PAIRS]
     options = ["-q", "--noconftest", "-p", "no:cacheprovider", f"--junitxml={report}", "--tb=short"]
     command = [sys.executable, "-m", "pytest", *options, *node_ids]
-    run = subprocess.run(command, check=False, capture_output=True, text=True, timeout=110)
+    run = subprocess.run(command, check=False, capture_output=True, text=True, timeout=280)
     assert run.returncode == 1, run.stdout + run.stderr
     found: dict[tuple[str, str], str] = {}
     for case in ET.parse(report).iter("testcase"):

@@ -17,7 +17,8 @@ if TYPE_CHECKING:
     from work_core.testing import InMemory
 
 
-app = App("memory://", namespace="test", plugins=[SlowJobs(threshold=0.01)])
+slow_jobs = SlowJobs(threshold=0.01)
+app = App("memory://", namespace="test", plugins=[slow_jobs])
 
 
 @app.task
@@ -40,8 +41,11 @@ def test_slow_job_is_named(jobs: InMemory, caplog: pytest.LogCaptureFixture) -> 
     assert "nap ran" in caplog.text
 
 
-def test_quick_job_is_not(jobs: InMemory, caplog: pytest.LogCaptureFixture) -> None:
+def test_quick_job_is_not(
+    jobs: InMemory, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """A quick job is not."""
+    monkeypatch.setattr(slow_jobs, "threshold", 60.0)
     nap.enqueue(0)
     jobs.drain()
     assert caplog.text == ""

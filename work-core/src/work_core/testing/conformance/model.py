@@ -177,7 +177,7 @@ class Model(Area):
                 stateful_step_count=25,
                 deadline=None,
                 database=None,
-                suppress_health_check=list(HealthCheck),
+                suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much],
             ),
         )
 
