@@ -80,9 +80,13 @@ def _lines() -> Iterator[tuple[int, int]]:
         yield int(number), int(at)
 
 
+def _size() -> int:
+    return Path(settings.PROBE).stat().st_size
+
+
 async def _ran(count: int) -> None:
     deadline = time.monotonic() + PATIENCE
-    while Path(settings.PROBE).stat().st_size < count * LINE:
+    while _size() < count * LINE:
         if time.monotonic() > deadline:
             raise TimeoutError(f"the worker did not run job {count} within {PATIENCE:g} s")
         await asyncio.sleep(0.0005)

@@ -106,7 +106,17 @@ class Postgres(Store):
         owner = {} if user is None else {"user": user, "group": pwd.getpwnam(user).pw_gid}
         if user is not None:
             shutil.chown(folder, user)
-        init = [self._bin / "initdb", "-D", data, "-A", "trust", "-U", "postgres", "-E", "UTF8"]
+        init: list[str | Path] = [
+            self._bin / "initdb",
+            "-D",
+            data,
+            "-A",
+            "trust",
+            "-U",
+            "postgres",
+            "-E",
+            "UTF8",
+        ]
         subprocess.run(init, check=True, capture_output=True, cwd="/", **owner)  # type: ignore[call-overload]
         server = [str(self._bin / "postgres"), "-D", str(data), "-p", str(self._port)]
         server += ["-k", str(data), "-c", "max_connections=200"]
@@ -207,7 +217,7 @@ def _readable(programs: Path, folder: Path, user: str | None) -> Path:
     if user is None:
         return programs
     try:
-        command = [programs / "initdb", "--version"]
+        command: list[str | Path] = [programs / "initdb", "--version"]
         subprocess.run(command, user=user, cwd="/", check=True, capture_output=True)
     except (OSError, subprocess.CalledProcessError):
         shutil.copytree(programs.parent, folder / "programs", symlinks=True)

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import asyncpg
 import uvloop
 from pgqueuer import PgQueuer
 from pgqueuer.db import AsyncpgDriver
-from pgqueuer.models import Job
 from pgqueuer.queries import Queries
 
 from benchmarks import probe, settings
+
+if TYPE_CHECKING:
+    from pgqueuer.models import Job
 
 connection: asyncpg.Connection
 queries: Queries
