@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from work_core.app import App
 from work_core.backend import Backend, Exchange
@@ -34,7 +34,9 @@ from work_core.plugins import open_backend
 from work_core.queue import Enqueued, Queue
 from work_core.retry import ExponentialBackoff, Outcome
 from work_core.task import Task
-from work_core.worker import Worker, current_context, current_job
+
+if TYPE_CHECKING:
+    from work_core.worker import Worker, current_context, current_job
 
 __all__ = [
     "App",
@@ -79,6 +81,11 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
+    # A program that only enqueues never pays for the worker.
+    if name in {"Worker", "current_context", "current_job"}:
+        from work_core import worker
+
+        return getattr(worker, name)
     if name == "__version__":
         from importlib.metadata import version
 

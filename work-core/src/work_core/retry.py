@@ -52,7 +52,7 @@ SUCCESS = Outcome(Decision.ACK)
 class Backoff(Protocol):
     """How long to wait before a job runs again."""
 
-    def __call__(self, retries: int, error: BaseException) -> float:
+    def __call__(self, retries: int, error: BaseException, /) -> float:
         """Return the seconds to wait after the failure number *retries* (1 for the first)."""
 
 
