@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import subprocess
 import sys
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from unittest.mock import ANY
 
 import pytest
@@ -47,6 +48,12 @@ class Shop:
         def give_up() -> None:
             raise Discard("no use")
 
+        @self.app.task
+        async def send_later(to: str) -> None:
+            await asyncio.sleep(0)
+            await send_mail.aenqueue(to)
+
+        self.send_later: Task[..., Any] = send_later
         self.send_mail: Task[..., None] = send_mail
         self.send_letter: Task[..., None] = send_letter
         self.give_up: Task[..., None] = give_up
@@ -72,6 +79,13 @@ def test_drain_runs_what_is_due(shop: Shop, jobs: InMemory) -> None:
     assert jobs.drain() == 2
     assert sorted(shop.sent) == ["ada", "bob"]
     assert jobs.drain() == 0
+
+
+def test_async_tasks_run_too(shop: Shop, jobs: InMemory) -> None:
+    """Drain runs async tasks, and what they enqueue."""
+    shop.send_later.enqueue("ada")
+    assert jobs.drain() == 2
+    assert shop.sent == ["ada"]
 
 
 def test_later_jobs_wait_for_travel(shop: Shop, jobs: InMemory) -> None:
