@@ -19,7 +19,7 @@ from examples.demo.results import Results, digests
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-LIBRARY = Path(sysconfig.get_path("stdlib"))
+LIBRARY = Path(os.environ.get("DEMO_LIBRARY") or sysconfig.get_path("stdlib"))
 TIMEOUT = 120.0
 
 

@@ -21,7 +21,7 @@ FLOORS = [
     {"url", "capabilities", "record", "codec", "backend", "hookspecs"},
     {"hooks", "middleware", "retry", "memory"},
     {"plugins"},
-    {"config", "queue", "retention"},
+    {"config", "queue"},
     {"task"},
     {"app"},
     {"worker"},

@@ -24,7 +24,10 @@ from work_core.errors import WorkError
 )
 @click.option("--timeout", default=5.0, show_default=True, help="Seconds to wait for the answer.")
 def health(metrics_port: int, host: str, live: bool, timeout: float) -> None:
-    """Exit with 0 if the worker fetches jobs, with 1 if it does not, and say why."""
+    """Ask a running worker how it does.
+
+    Exit with 0 if it fetches jobs, with 1 if it does not, and say why.
+    """
     path = "/livez" if live else "/readyz"
     try:
         status, body = _ask(host, metrics_port, path, timeout)

@@ -31,7 +31,7 @@ namespace = "{namespace}"
 
 _PLUGINS = """\
 plugins = [
-  "logging",                              # one line per job, with its id, queue and time
+  "logging",                              # each failure with its job, queue, task and time
   "dead-letters",                         # keeps jobs that failed for good; see: work dead list
   { name = "max-retries", limit = 25 },   # gives a job up after about nine hours of retries
   "heartbeat",                            # renews the lease of jobs that run long
@@ -42,7 +42,7 @@ _WANTED = ("logging", "dead-letters", "max-retries", "heartbeat")
 
 @click.command()
 def init() -> None:
-    """Write a work.toml with comments; never over an existing one."""
+    """Write a work.toml that explains itself."""
     installed = {found.name for found in installed_middleware()}
     missing = [name for name in _WANTED if name not in installed]
     plugins = _commented_out(_PLUGINS) if missing else _PLUGINS

@@ -26,9 +26,10 @@ Row = tuple[QueueName, "QueueMetrics"]
 @click.option("--json", "as_json", is_flag=True, help="One JSON object per line.")
 @pass_settings
 def status(settings: Settings, queues: tuple[str, ...], as_json: bool) -> None:
-    """Show ready and scheduled jobs of each queue, and for how long the oldest has been due.
+    """Show what waits in each queue.
 
-    Without names: all queues of the namespace that hold jobs.
+    Ready jobs are due, scheduled ones are due later or being run; the latency is for how long
+    the oldest ready job has been due. Without names: all queues that hold jobs.
     """
     with settings.open_backend() as backend:
         rows = _measure(backend, settings, queues)

@@ -57,9 +57,10 @@ EVERYWHERE = "0.0.0.0"  # noqa: S104 - probes and scrapers come from other machi
 @click.option("--line", type=int, hidden=True)
 @pass_settings
 def worker(settings: Settings, /, **options: Any) -> None:
-    """Run the jobs of the app that MODULE:APP names, until SIGTERM or Ctrl-C.
+    """Run the jobs of an app.
 
-    The first signal lets running jobs end within the grace period, the second ends at once.
+    MODULE:APP names it, for example tasks:app. It runs until SIGTERM or Ctrl-C: the first signal
+    lets running jobs end within the grace period, the second ends at once.
     """
     chosen = WorkerOptions(**options)
     if chosen.drain and chosen.reload:
