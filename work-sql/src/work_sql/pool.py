@@ -45,7 +45,7 @@ class Pool(Generic[Connection]):
         self._ended = ended
         self._broken = broken
         self._lock = threading.Lock()
-        self._closed = False
+        self._closed = threading.Event()
         self._of_parents: list[QueuePool] = []
         self._start()
 
@@ -69,7 +69,7 @@ class Pool(Generic[Connection]):
             BackendClosed: after ``close``.
             BackendUnavailable: when all connections have been in use for too long.
         """
-        if self._closed:
+        if self._closed.is_set():
             raise BackendClosed("the connections to the database are closed")
         if self._process != os.getpid():
             self._leave_to_parent()
@@ -83,13 +83,13 @@ class Pool(Generic[Connection]):
         try:
             yield connection
         finally:
-            if self._closed or self._broken(connection):
+            if self._closed.is_set() or self._broken(connection):
                 pooled.invalidate()  # a pool that was closed would keep it
             pooled.close()
 
     def close(self) -> None:
         """Close all idle connections; those in use close when they are given back."""
-        self._closed = True
+        self._closed.set()
         if self._process == os.getpid():
             self._pool.dispose()
 

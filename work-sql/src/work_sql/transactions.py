@@ -47,6 +47,11 @@ def sqlalchemy_errors() -> Iterator[None]:
     except Exception as error:
         if not _is_sqlalchemy(error):
             raise
+        if type(error).__name__ == "MissingGreenlet":
+            raise BackendError(
+                "an async session was used outside of its run_sync; "
+                "await aenqueue(), or session.run_sync(...)"
+            ) from error
         lost = getattr(error, "connection_invalidated", False)
         kind = BackendUnavailable if lost else BackendError
         reason = " ".join(str(getattr(error, "orig", None) or error).split())

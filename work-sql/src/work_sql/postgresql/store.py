@@ -16,6 +16,7 @@ from work_sql.postgresql.connections import Connections, Settings
 from work_sql.postgresql.health import read_health
 from work_sql.postgresql.listen import Listener
 from work_sql.postgresql.notify import Notifier
+from work_sql.postgresql.parameters import columns_of, pairs_of, values_of
 from work_sql.postgresql.statements import BATCH, COUNT_LIMIT, Statements
 from work_sql.postgresql.transactions import Announcements, Statement, run
 from work_sql.postgresql.vacuum import Vacuum
@@ -97,17 +98,17 @@ class PostgresStore(Store):
             self._prepare()
             statement = Statement(self._sql.upsert, self._sql.upsert_for_sqlalchemy)
             for batch in batches:
-                run(connection, statement, _columns(namespace, key, batch))
+                run(connection, statement, columns_of(namespace, key, batch))
             self._announcements.promise(connection, key)
             return
 
         def store(connection: psycopg.Connection) -> None:
             if len(batches) == 1:
-                _execute(connection, self._sql.upsert, _columns(namespace, key, rows))
+                _execute(connection, self._sql.upsert, columns_of(namespace, key, rows))
                 return
             with connection.transaction():
                 for batch in batches:
-                    _execute(connection, self._sql.upsert, _columns(namespace, key, batch))
+                    _execute(connection, self._sql.upsert, columns_of(namespace, key, batch))
 
         self._run(self._connections.durable, store)
 
@@ -138,7 +139,7 @@ class PostgresStore(Store):
         self._prepare()
         statement = Statement(self._sql.remove, self._sql.remove_for_sqlalchemy)
         return sum(
-            run(connection, statement, _pairs(namespace, pairs[i : i + BATCH])).touched
+            run(connection, statement, pairs_of(namespace, pairs[i : i + BATCH])).touched
             for i in range(0, len(pairs), BATCH)
         )
 
@@ -155,7 +156,7 @@ class PostgresStore(Store):
     ) -> set[str]:
         """Send one update per row in one pipeline, which is one transaction."""
         values = [
-            _rewritten(namespace, key, row, token) for row, token in zip(rows, tokens, strict=True)
+            values_of(namespace, key, row, token) for row, token in zip(rows, tokens, strict=True)
         ]
 
         def write(connection: psycopg.Connection) -> set[str]:
@@ -174,7 +175,7 @@ class PostgresStore(Store):
         """Update a batch per statement."""
         held: set[str] = set()
         for i in range(0, len(pairs), BATCH):
-            values = {"until": until, **_pairs(namespace, pairs[i : i + BATCH])}
+            values = {"until": until, **pairs_of(namespace, pairs[i : i + BATCH])}
             held.update(row[0] for row in self._consume(self._sql.prolong, values))
         return held
 
@@ -295,7 +296,7 @@ class PostgresStore(Store):
         self._connections.close()
 
     def _remove(self, namespace: str, pairs: Sequence[Pair]) -> int:
-        values = _pairs(namespace, pairs)
+        values = pairs_of(namespace, pairs)
         count = self._run(
             self._connections.consuming, lambda c: _execute(c, self._sql.remove, values).rowcount
         )
@@ -371,41 +372,3 @@ def _execute(
     connection: psycopg.Connection, statement: str, values: Mapping[str, Any]
 ) -> psycopg.Cursor[Any]:
     return connection.execute(statement.encode(), values, binary=True)
-
-
-def _pairs(namespace: str, pairs: Sequence[Pair]) -> dict[str, Any]:
-    ids, tokens = map(list, zip(*pairs, strict=True))
-    return {"namespace": namespace, "ids": ids, "tokens": tokens}
-
-
-def _columns(namespace: str, key: str, rows: Sequence[Row]) -> dict[str, Any]:
-    due, ids, created, updated, retries, payloads, last_errors, _ = map(
-        list, zip(*rows, strict=True)
-    )
-    return {
-        "namespace": namespace,
-        "key": key,
-        "due": due,
-        "ids": ids,
-        "created": created,
-        "updated": updated,
-        "retries": retries,
-        "payloads": payloads,
-        "last_errors": last_errors,
-    }
-
-
-def _rewritten(namespace: str, key: str, row: Row, token: int) -> dict[str, Any]:
-    due, identity, created, updated, retries, payload, last_error, _ = row
-    return {
-        "namespace": namespace,
-        "key": key,
-        "due": due,
-        "id": identity,
-        "created": created,
-        "updated": updated,
-        "retries": retries,
-        "payload": payload,
-        "last_error": last_error,
-        "token": token,
-    }
