@@ -17,6 +17,14 @@ if TYPE_CHECKING:
     from work_redis.scripts import Script
     from work_redis.topology import Place
 
+try:
+    import hiredis
+except ImportError:
+    _PUSHES_ARE_TOLD_APART = True
+else:
+    # Before 3.2 a push looks like the answer to the next command.
+    _PUSHES_ARE_TOLD_APART = hasattr(hiredis, "PushNotification")
+
 logger = logging.getLogger("work")
 
 STALE_AFTER = 1.0
@@ -93,6 +101,9 @@ class Link:
         return self._tracks
 
     def _start_tracking(self) -> bool:
+        if not _PUSHES_ARE_TOLD_APART:
+            logger.warning("hiredis is older than 3.2, so idle workers poll")
+            return False
         try:
             # NOLOOP: what this connection writes itself is no news.
             self.command("CLIENT", "TRACKING", "ON", "NOLOOP")
