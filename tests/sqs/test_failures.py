@@ -93,6 +93,17 @@ def test_a_lost_answer_may_duplicate_and_never_loses(backend: SQSBackend, servic
     assert [job.id for job in lease(backend)] == ["a", "a"]
 
 
+def test_a_message_delivered_twice_has_one_holder(backend: SQSBackend, service: Service) -> None:
+    """A duplicate of what this process holds is not run again, and the ack removes it."""
+    service.faults.plan("ReceiveMessage", Fault.DUPLICATE)
+    backend.enqueue(QUEUE, [Job(id="a")])
+    [job] = lease(backend)
+    assert lease(backend) == []
+    assert service.messages()[0].receive_count == 2
+    assert backend.ack(QUEUE, [job]) == []
+    assert service.messages() == []
+
+
 def test_an_ack_that_rides_along_is_never_lost_silently(
     backend: SQSBackend, service: Service, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -31,9 +31,9 @@ from work_core.plugins import open_backend
 
 queue, done, empty = QueueName("shop", "mails"), [], 0
 with open_backend(sys.argv[1]) as backend:
-    while empty < 4:
+    while empty < 5:
         try:
-            _, jobs = backend.exchange(queue, done, 10, at=utc_now(), lease=5, wait=2)
+            _, jobs = backend.exchange(queue, done, 10, at=utc_now(), lease=3, wait=1)
         except BackendError:
             continue
         empty = 0 if jobs else empty + 1
@@ -50,7 +50,7 @@ def test_no_job_is_lost_in_a_bad_network(backend: SQSBackend, service: Service) 
     left = jobs
     while left:
         left = _enqueue(backend, left)
-    command = [sys.executable, "-c", WORKER, service_url(service, "create=1&wait=2")]
+    command = [sys.executable, "-c", WORKER, service_url(service, "create=1&wait=1")]
     workers = [subprocess.Popen(command, stdout=subprocess.PIPE, text=True) for _ in range(2)]
     outputs = [worker.communicate(timeout=100)[0] for worker in workers]
     runs = Counter(line for output in outputs for line in output.splitlines())

@@ -78,9 +78,9 @@ def sort_out(
         )
         if in_place:
             job.retries = max(job.retries, job.deliveries - 1)
-        job.lease = Lease(until, message.receipt)
-        leases.add(message.id, job.id, message.receipt)
-        arrivals.due.append(job)
+        if leases.add(message.id, job.id, message.receipt):
+            job.lease = Lease(until, message.receipt)
+            arrivals.due.append(job)
     return arrivals
 
 

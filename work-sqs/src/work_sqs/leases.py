@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import Enum
+from threading import Lock
 from typing import TYPE_CHECKING
 from weakref import WeakValueDictionary
 
@@ -52,16 +53,27 @@ class Leases:
 
     def __init__(self, url: str) -> None:
         self._url = url
+        self._lock = Lock()
         self._by_message: WeakValueDictionary[str, Receipt] = WeakValueDictionary()
         self._by_job: WeakValueDictionary[str, Receipt] = WeakValueDictionary()
 
-    def add(self, message_id: str, job_id: str, receipt: Receipt) -> None:
-        """Note a new lease; an older one of the same message is lost."""
-        older = self._by_message.get(message_id)
-        if older is not None and older.state is State.HELD:
-            older.state = State.LOST
-        self._by_message[message_id] = receipt
-        self._by_job[job_id] = receipt
+    def add(self, message_id: str, job_id: str, receipt: Receipt) -> bool:
+        """Note a new lease and return True, or False for what this process holds already.
+
+        A message delivered twice has one holder, who goes on with the newer receipt. A lease that
+        was over is lost.
+        """
+        with self._lock:
+            older = self._by_message.get(message_id)
+            if older is not None and older.state in {State.HELD, State.ACKING}:
+                if older.expires > receipt.received:
+                    older.handle, older.received = receipt.handle, receipt.received
+                    older.expires = max(older.expires, receipt.expires)
+                    return False
+                older.state = State.LOST if older.state is State.HELD else older.state
+            self._by_message[message_id] = receipt
+            self._by_job[job_id] = receipt
+            return True
 
     def receipt(self, job: Job) -> Receipt | None:
         """Return the receipt that *job* carries, if it is one of this queue."""
