@@ -179,7 +179,7 @@ class ThreadLane(Lane):
 
     def _sleep(self) -> bool:
         with self._called:
-            if self._available():
+            if self._available() or self.stopping.is_set():  # a stop calls only who sleeps already
                 return True
             self._sleepers += 1
             self._called.wait()
