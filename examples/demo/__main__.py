@@ -98,7 +98,7 @@ def report(results: Results, seconds: float) -> int:
     twice = sum(count > 1 for count in results.runs.values())
     print(
         f"done: {len(results.by_path):,} files, {results.total('bytes'):,} bytes, "
-        f"{results.total('lines'):,} lines, {results.total('definitions'):,} definitions"
+        f"{results.total('lines'):,} lines, {results.total('words'):,} words"
     )
     print(
         f"speed: {len(results.by_path) / seconds:,.0f} jobs per second over {seconds:.1f} s, "

@@ -19,7 +19,8 @@ class Result(TypedDict):
     sha256: str
     bytes: int
     lines: int
-    definitions: int
+    words: int
+    vocabulary: int
     deliveries: int
 
 
@@ -60,7 +61,7 @@ class Results:
             self.redelivered.add(path)
 
     def total(self, what: str) -> int:
-        """Return the sum of ``bytes``, ``lines`` or ``definitions`` over all files."""
+        """Return the sum of ``bytes``, ``lines`` or ``words`` over all files."""
         return sum(result[what] for result in self.by_path.values())  # type: ignore[literal-required]
 
     def differences(self, expected: dict[str, str]) -> list[str]:

@@ -219,7 +219,8 @@ class Supervisor:
         self._failed_starts += 1
         if self._changed is not None:
             return False
-        if not self._ever_ran or self._failed_starts >= ATTEMPTS:
+        # An exit code is an answer, and the same next time; a signal came from somewhere else.
+        if (code > 0 and not self._ever_ran) or self._failed_starts >= ATTEMPTS:
             logger.error("workers cannot start (%s); giving up", _ending(code))
             return True
         return False
