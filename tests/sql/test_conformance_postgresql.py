@@ -27,7 +27,7 @@ class TestPostgreSQL(BackendConformance):
     @pytest.fixture
     def url(self, postgres_url: str) -> str:
         """The URL of the server."""
-        return f"{postgres_url}?table=conformance"
+        return f"{postgres_url}{'&' if '?' in postgres_url else '?'}table=conformance"
 
     @pytest.fixture
     def backend(self, url: str) -> Iterator[Backend]:

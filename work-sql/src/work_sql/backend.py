@@ -295,7 +295,7 @@ class SQLBackend(
             waiter.listen()
             now = time.monotonic()
             later = ask._replace(at=ask.at + int((now - started) * 1e6))
-            jobs = self._lease(later, ()).jobs
+            jobs = self._lease(later, (), insist=now >= deadline).jobs
             if jobs or now >= deadline:
                 return jobs
             waiter.wait(min(deadline - now, self._pause(later, now - started)))
@@ -310,12 +310,12 @@ class SQLBackend(
         # A row that is due but was not leased is locked by somebody's open transaction.
         return min(poll, (due - ask.at) / 1e6 if due > ask.at else _LOCKED_ROW_PAUSE)
 
-    def _lease(self, ask: _Ask, done: Sequence[Job]) -> Exchange:
+    def _lease(self, ask: _Ask, done: Sequence[Job], *, insist: bool = True) -> Exchange:
         scan = self._scans[ask.key]
         start = scan.start(ask.at)
         fetch = Fetch(ask.key, ask.limit, ask.at, ask.at + ask.lease, new_token(), start)
         removed, rows = self._fetch(scan, ask.queue, done, fetch)
-        if not rows and start is not BEGINNING and scan.may_restart():
+        if not rows and start is not BEGINNING and (insist or scan.may_restart()):
             _, rows = self._fetch(scan, ask.queue, (), fetch._replace(floor=BEGINNING))
         lost = self._lost(ask.queue, done, removed, None)
         if not rows:

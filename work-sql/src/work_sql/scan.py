@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from work_sql.rows import Row
 
 BACKLOG = 1000
-"""How many jobs must have been leased since the queue was last seen empty."""
+"""How many jobs must have been leased since the queue was last seen without one."""
 
 PAUSE = 0.25
 """For how many seconds at least a scan from the beginning is good."""
@@ -29,8 +29,9 @@ PAUSE = 0.25
 DUTY = 20
 """How many times its own cost a scan from the beginning is good for, if that is longer."""
 
-EXPENSIVE = 0.002
-"""A scan from the beginning that costs more seconds than this is not repeated at once."""
+CHEAP = 0.002
+"""A scan from the beginning that finds too few jobs, and that within these seconds, ends the backlog:
+hardly anything stands in the way."""
 
 
 class Scan:
@@ -51,7 +52,7 @@ class Scan:
         return self.place
 
     def may_restart(self) -> bool:
-        """Tell whether to look from the beginning at once after a scan found nothing."""
+        """Tell whether a consumer that waits may look from the beginning again by now."""
         return time.monotonic() >= self._pause_until - PAUSE
 
     def found(self, rows: Sequence[Row], limit: int, at: int, *, start: Place, cost: float) -> None:
@@ -62,7 +63,7 @@ class Scan:
         if rows:
             self._leased += len(rows)
             self.place = Place(rows[-1][0], rows[-1][1])
-        if len(rows) < limit and (start is not BEGINNING or cost < EXPENSIVE):
+        if len(rows) < limit and start is BEGINNING and cost < CHEAP:
             self._leased = 0
 
     def put_back(self, due: int) -> None:

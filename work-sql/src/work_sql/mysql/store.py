@@ -155,7 +155,7 @@ class MySQLStore(Store):
                 rows += map(_row, cursor.fetchall())
             return rows
 
-        return self._run(work)
+        return self._run(work, statements=1)
 
     def delete(self, namespace: str, key: str, ids: Sequence[str]) -> set[str]:
         """Lock the rows that are in the queue, then delete them."""
@@ -193,7 +193,7 @@ class MySQLStore(Store):
             cursor.execute(self._sql.page, (key, after.due, after.due, after.id, limit))
             return [_row(row) for row in cursor.fetchall()]
 
-        return self._run(work)
+        return self._run(work, statements=1)
 
     def acquire(
         self, namespace: str, key: str, holder: str, *, limit: int, at: int, until: int
@@ -280,18 +280,21 @@ class MySQLStore(Store):
             cursor.execute(statement, values)
             return cursor.fetchone()
 
-        return self._run(work)
+        return self._run(work, statements=1)
 
-    def _run(self, work: Callable[[Any], T]) -> T:
+    def _run(self, work: Callable[[Any], T], *, statements: int = 2) -> T:
+        """Run *work* in a transaction; one statement is a transaction by itself."""
         self._prepare()
+        connections = self._connections
+        opened = connections.transaction if statements > 1 else connections.cursor
         for _ in range(_ATTEMPTS):
             try:
-                with self._connections.transaction() as cursor:
+                with opened() as cursor:
                     return work(cursor)
             except pymysql.Error as error:
                 if not errors.may_repeat(error):
                     raise
-        with self._connections.transaction() as cursor:
+        with opened() as cursor:
             return work(cursor)
 
     def _prepare(self) -> None:
