@@ -30,8 +30,8 @@ DUTY = 20
 """How many times its own cost a scan from the beginning is good for, if that is longer."""
 
 CHEAP = 0.002
-"""A scan from the beginning that finds too few jobs, and that within these seconds, ends the backlog:
-hardly anything stands in the way."""
+"""A scan from the beginning that finds too few jobs within these seconds ends the backlog: hardly
+anything stands in the way."""
 
 
 class Scan:
