@@ -55,7 +55,7 @@ CATALOG = (
     Peer(
         "work",
         ("redis", "postgresql", "sqlite", "memory"),
-        f"{{bin}}/python -m {_PEERS}.ours",
+        f"{{bin}}/work worker {_PEERS}.ours:app",
         styles=_BOTH,
         module="ours",
     ),

@@ -84,7 +84,7 @@ def _store(summary: Summary, store: str, document: dict[str, Any]) -> Iterator[s
     rows = summary.rows(store)
     if not rows:
         return
-    yield f"## {LABELS[store]}\n"
+    yield f"### {LABELS[store]}\n"
     yield (
         "| | handlers | no-op, µs | ratio | 10 ms I/O, µs | ratio | enqueue one, µs | of 1000, µs "
         "| idle to start, ms: median | p99 | idle: MB | CPU % |"
@@ -112,7 +112,7 @@ def _backlogs(summary: Summary, document: dict[str, Any]) -> Iterator[str]:
     waiting = sorted({r["waiting"] for r in document["results"] if r["measure"] == "backlog"})
     if not waiting:
         return
-    yield "## Cost against backlog\n"
+    yield "### Cost against backlog\n"
     yield f"| work, µs per no-op job, waiting | {' | '.join(f'{count:,}' for count in waiting)} |"
     yield "| --- |" + " ---: |" * len(waiting)
     for store in document["stores"]:
@@ -124,7 +124,7 @@ def _backlogs(summary: Summary, document: dict[str, Any]) -> Iterator[str]:
 
 def _failures(document: dict[str, Any]) -> Iterator[str]:
     if document["failures"]:
-        yield "## Not measured\n"
+        yield "### Not measured\n"
     for what, why in document["failures"].items():
         yield f"- {what}: `{why.strip().splitlines()[-1][:200]}`"
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from benchmarks import probe, settings
-from work_core import App, Worker
+from work_core import App, hookimpl
 from work_core.plugins import load_middleware
 
 if TYPE_CHECKING:
@@ -30,7 +30,14 @@ def disconnect() -> None:
     app.close()
 
 
-if __name__ == "__main__":
-    if settings.STORE == "memory":  # where nobody else can enqueue
-        enqueue_many(settings.FILLED[0], range(int(settings.FILLED[1])))
-    Worker(app).run()
+class Fill:
+    """Enqueue the backlog in the worker itself: nobody else can reach its memory."""
+
+    @hookimpl
+    def work_worker_started(self) -> None:
+        kind, count = settings.FILLED
+        enqueue_many(kind, range(int(count)))
+
+
+if settings.FILLED:
+    app.plugins.append(Fill())

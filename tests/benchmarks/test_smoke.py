@@ -68,7 +68,7 @@ def test_page_keeps_its_prose(output: Path) -> None:
     page = output.joinpath("benchmarks.md").read_text()
     assert page.startswith("before\n\n<!-- measured: begin -->\nMeasured ")
     assert page.endswith("<!-- measured: end -->\n\nafter\n")
-    assert "## SQLite" in page
+    assert "### SQLite" in page
     assert output.joinpath("benchmarks.svg").read_text().startswith("<svg")
 
 
