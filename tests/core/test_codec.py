@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 import msgpack
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from work_core.codec import decode_job, decode_payload, encode_job, encode_payload
@@ -456,8 +456,8 @@ values = st.recursive(
     | st.text()
     | st.binary()
     | moments,
-    lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
-    max_leaves=8,
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(), inner, max_size=4),
+    max_leaves=6,
 )
 
 
@@ -517,7 +517,8 @@ def test_bytes_are_a_value_or_an_invalid_payload(payload: bytes) -> None:
         assert " at byte " in str(error)  # noqa: PT017 - not all bytes are an error
 
 
-@given(st.dictionaries(st.text(min_size=1), values))
+@settings(max_examples=50)  # nested values are slow to make
+@given(st.dictionaries(st.text(min_size=1), values, max_size=5))
 def test_every_payload_comes_back_as_it_was(arguments: dict[str, object]) -> None:
     """Whatever msgpack can carry arrives as it was sent."""
     assert decode_payload(encode_payload(arguments)) == arguments

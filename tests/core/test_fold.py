@@ -171,7 +171,7 @@ BEHAVIOURS = (
     "raises after",
     "does not yield",
 )
-chains = st.lists(st.sampled_from(BEHAVIOURS), max_size=6).map(
+chains = st.lists(st.sampled_from(BEHAVIOURS), max_size=5).map(
     lambda names: [(name, number) for number, name in enumerate(names)]
 )
 raised = st.sampled_from([None, *ERRORS])
