@@ -41,7 +41,7 @@ class Process:
         self.heard = self.started
         self.report: Report | None = None
         self.runs = False
-        self.leaving = False
+        self.left: float | None = None
         self._received = b""
 
     def listen(self) -> bool:
@@ -67,8 +67,8 @@ class Process:
 
     def leave(self) -> None:
         """Ask the child to stop gracefully, once."""
-        if not self.leaving:
-            self.leaving = True
+        if self.left is None:
+            self.left = time.monotonic()
             self.send(signal.SIGTERM)
 
     def send(self, number: int) -> None:

@@ -9,17 +9,16 @@ from __future__ import annotations
 import logging
 import selectors
 import signal
-import socket
 import time
-from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import chain
 from typing import TYPE_CHECKING
 
 from work_core.worker.process import Process
+from work_core.worker.signals import Signals
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Sequence
 
     from work_core.worker.health import Page
 
@@ -62,6 +61,11 @@ class _Slot:
         self.start_at = 0.0
         self.done = False
 
+    def problems(self, limit: float) -> list[str]:
+        # Read once: this is asked from another thread.
+        process = self.process
+        return process.problems(limit) if process else [f"worker {self.number} is down"]
+
 
 class Supervisor:
     """Run *count* children of *command*.
@@ -94,8 +98,7 @@ class Supervisor:
         self._slots = [_Slot(number + 1) for number in range(count)]
         self._ever_ran = False
         self._failed_starts = 0
-        self._signals = 0
-        self._last_signal = 0
+        self._signals = Signals()
         self._stop_by: float | None = None
         self._exit_code = 0
 
@@ -105,7 +108,7 @@ class Supervisor:
         The first SIGTERM or SIGINT stops the children gracefully, the second at once. Call it in
         the main thread.
         """
-        with self._wakened_by_signals() as selector:
+        with selectors.DefaultSelector() as selector, self._signals.waking(selector):
             try:
                 while not self._over():
                     self._step(selector)
@@ -115,10 +118,7 @@ class Supervisor:
 
     def problems(self, limit: float) -> list[str]:
         """Return what keeps all children from being healthy; one healthy child is enough."""
-        found = [
-            slot.process.problems(limit) if slot.process else [f"worker {slot.number} is down"]
-            for slot in self._slots
-        ]
+        found = [slot.problems(limit) for slot in self._slots]
         return list(chain.from_iterable(found)) if all(found) else []
 
     # -- one step ---------------------------------------------------------------------------------
@@ -128,7 +128,7 @@ class Supervisor:
             self._start_missing(selector)
         for key, _ in selector.select(TICK):
             if not isinstance(key.data, Process):
-                self._drain_wakeups(key.data)
+                key.data()
             elif not key.data.listen():
                 selector.unregister(key.data.line)
         for slot in self._slots:
@@ -171,11 +171,14 @@ class Supervisor:
         if reason:
             logger.error("worker %d (pid %d) is killed: %s", slot.number, process.pid, reason)
             process.send(signal.SIGKILL)
-        elif not process.leaving and (reason := self._over_limit(process)):
+        elif process.left is None and (reason := self._over_limit(process)):
             logger.info("worker %d (pid %d) is replaced: %s", slot.number, process.pid, reason)
             process.leave()
 
     def _beyond_help(self, process: Process) -> str:
+        patience = self._limits.grace + MARGIN
+        if process.left is not None and time.monotonic() - process.left > patience:
+            return f"it did not stop within {patience:g} s"
         report = process.report
         if report is None:
             return ""
@@ -204,11 +207,11 @@ class Supervisor:
             self.finished += process.report.finished
         if self._stop_by is not None:
             self._exit_code = self._exit_code or max(0, code)
+        elif process.left is not None:
+            slot.deaths = 0
         elif code == 0 and self._drain:
             slot.done = True
             self._ever_ran = True
-        elif code == 0 or process.leaving:
-            slot.deaths = 0
         elif not process.runs and self._cannot_start(code):
             self._exit_code = code if code > 0 else 1
             self._stop()
@@ -256,11 +259,11 @@ class Supervisor:
                 slot.process.leave()
 
     def _obey_signals(self) -> None:
-        if self._signals == 1 and self._stop_by is None:
+        if self._signals.count == 1 and self._stop_by is None:
             logger.info("stopping; a second signal stops at once")
             self._stop()
-        elif self._signals > 1:
-            self._exit_code = 128 + self._last_signal
+        elif self._signals.count > 1:
+            self._exit_code = 128 + self._signals.last
             self._kill_all()
         elif self._stop_by is not None and time.monotonic() > self._stop_by:
             logger.error("workers did not stop within the grace period and are killed")
@@ -272,46 +275,9 @@ class Supervisor:
             if slot.process is not None and slot.process.exit_code() is None:
                 slot.process.send(signal.SIGKILL)
 
-    # -- signals ----------------------------------------------------------------------------------
-
-    @contextmanager
-    def _wakened_by_signals(self) -> Iterator[selectors.BaseSelector]:
-        """Yield a selector that wakes on a signal, or on the end of a child."""
-        ours, theirs = socket.socketpair()
-        theirs.setblocking(False)
-        numbers = (signal.SIGTERM, signal.SIGINT)
-        with ours, theirs, selectors.DefaultSelector() as selector:
-            ours.setblocking(False)
-            selector.register(ours, selectors.EVENT_READ, ours)
-            previous = {each: signal.signal(each, self._on_signal) for each in numbers}
-            previous[signal.SIGCHLD] = signal.signal(signal.SIGCHLD, _wake_only)
-            wakeup = signal.set_wakeup_fd(theirs.fileno(), warn_on_full_buffer=False)
-            try:
-                yield selector
-            finally:
-                signal.set_wakeup_fd(wakeup)
-                for each, handler in previous.items():
-                    signal.signal(each, handler)
-
-    def _on_signal(self, number: int, _frame: object) -> None:
-        self._signals += 1
-        self._last_signal = number
-
-    @staticmethod
-    def _drain_wakeups(ours: socket.socket) -> None:
-        try:
-            while ours.recv(4096):
-                pass
-        except BlockingIOError:
-            pass
-
 
 def _ending(code: int) -> str:
     return signal.Signals(-code).name if code < 0 else f"exit code {code}"
-
-
-def _wake_only(_number: int, _frame: object) -> None:
-    """Let the wake-up descriptor do the rest."""
 
 
 def _no_metrics() -> None:
