@@ -15,13 +15,15 @@ from work_core.errors import ConfigError
 from work_core.job import Job, QueueName, utc_now
 from work_core.plugins import open_backend
 from work_core.testing import BackendConformance
+from work_core.testing.conformance import Unreachable
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from work_core.backend import Backend
 
 SLOTS = 16384
+SHARE = SLOTS // 3 + 1
 
 
 def _free_cluster_port() -> int:
@@ -32,10 +34,9 @@ def _free_cluster_port() -> int:
 
 
 def _join(nodes: list[redis.Redis], ports: list[int]) -> None:
-    share = SLOTS // len(nodes) + 1
     for index, node in enumerate(nodes):
-        first = index * share
-        node.cluster("ADDSLOTS", *range(first, min(first + share, SLOTS)))
+        first = index * SHARE
+        node.cluster("ADDSLOTS", *range(first, min(first + SHARE, SLOTS)))
         node.cluster("SET-CONFIG-EPOCH", index + 1)
     for port in ports[1:]:
         nodes[0].cluster("MEET", "127.0.0.1", port)
@@ -87,6 +88,25 @@ class TestCluster(BackendConformance):
         with open_backend(cluster_url) as backend:
             yield backend
 
+    @pytest.fixture
+    def poison(self, nodes: list[redis.Redis]) -> Callable[[QueueName], None]:
+        """Plant a hash whose record is no msgpack map, on the node that owns the namespace."""
+
+        def plant(queue: QueueName) -> None:
+            node = nodes[key_slot(queue.namespace.encode()) // SHARE]
+            key = f"{queue.namespace}:job:poison"
+            node.hset(key, "msgpack", b"\xc1 is no msgpack")
+            node.zadd(f"{queue.namespace}:queue:{queue.queue_id}", {key: 1.0})
+
+        return plant
+
+    @pytest.fixture
+    def unreachable(self) -> Iterator[Unreachable]:
+        """Yield a backend on a port where nobody listens."""
+        secret = "open-sesame"
+        with open_backend(f"redis+cluster://worker:{secret}@127.0.0.1:{free_port()}") as backend:
+            yield Unreachable(backend, secret)
+
 
 def test_namespace_without_hash_tag_is_refused(cluster_url: str) -> None:
     """A cluster would scatter the keys of a namespace without hash tag, so the call says so."""
@@ -105,8 +125,7 @@ def test_slot_that_moves_is_followed(
     slot = key_slot(redis_namespace.encode())
     with open_backend(cluster_url) as backend:
         assert backend.dequeue(queue, 1, at=utc_now(), lease=60.0) == []
-        owner = next(i for i in range(3) if slot < (i + 1) * (SLOTS // 3 + 1))
-        target = nodes[(owner + 1) % 3].cluster("MYID")
+        target = nodes[(slot // SHARE + 1) % 3].cluster("MYID")
         for node in nodes:
             node.cluster("SETSLOT", slot, "NODE", target)
         job = Job(b"moved")

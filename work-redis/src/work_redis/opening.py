@@ -25,6 +25,9 @@ SENTINEL_PORT = 26379
 TIMEOUT = 5.0
 POLL_INTERVAL = 0.5
 
+# A connection that a firewall forgot must not look alive for ever.
+_KEEPALIVE = {"socket_keepalive": True}
+
 _HOST = re.compile(r"(?P<host>\[[^\]]+\]|[^:\[\]]+)(:(?P<port>\d{1,5}))?")
 
 
@@ -42,8 +45,8 @@ class Access(NamedTuple):
     def for_connection(self) -> tuple[Callable[..., Any], dict[str, Any]]:
         """Return the class of connection and its options."""
         if self.tls is None:
-            return Connection, self.options
-        return SSLConnection, self.options | self.tls
+            return Connection, self.options | _KEEPALIVE
+        return SSLConnection, self.options | self.tls | _KEEPALIVE
 
     def for_client(self) -> dict[str, Any]:
         """Return the options of redis-py's clients that ask where a server is.
@@ -51,7 +54,7 @@ class Access(NamedTuple):
         They ask for TLS by a switch, and would retry for 14 s: that is for our caller to decide.
         """
         tls = {} if self.tls is None else self.tls | {"ssl": True}
-        return self.options | tls | {"retry": Retry(NoBackoff(), 0)}
+        return self.options | tls | _KEEPALIVE | {"retry": Retry(NoBackoff(), 0)}
 
 
 def open_client(url: URL, scheme: str, option: Option) -> Client:
