@@ -47,11 +47,10 @@ class Narrow(MemoryBackend):
 
 def bury(store: Backend, *ids: str, payload: bytes = b"\x80") -> None:
     """Have the jobs *ids* discarded."""
+    run = handled(fail, DeadLetters(), MaxRetries(0))
     for job_id in ids:
         with pytest.raises(Discard):
-            handled(fail, DeadLetters(), MaxRetries(0))(
-                Job(payload, job_id, deliveries=1), make_context(store)
-            )
+            run(Job(payload, job_id, deliveries=1), make_context(store))
 
 
 def letters(store: Backend, queue: QueueName = QUEUE) -> list[DeadLetter]:

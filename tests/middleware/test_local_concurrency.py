@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from typing import TYPE_CHECKING
 
 import pytest
@@ -12,6 +13,7 @@ from work_core.app import App
 from work_core.job import Job
 from work_core.memory import MemoryBackend
 from work_core.worker import Worker
+from work_middleware import local_concurrency
 from work_middleware.local_concurrency import LocalConcurrency
 
 if TYPE_CHECKING:
@@ -82,3 +84,18 @@ def test_a_worker_with_many_threads_runs_few_at_once(backend: Backend, namespace
         send.enqueue_many([(number,) for number in range(10)])
         assert Worker(app).drain() == 10
     assert peak == [2]
+
+
+def test_a_job_that_vanished_from_the_buffer_makes_room(monkeypatch: pytest.MonkeyPatch) -> None:
+    """When its lease is over: with the store away nobody says that a job was given back."""
+    plugin, store = LocalConcurrency(1), store_with(2)
+    fetch = fetched(store, plugin)
+    (lost,) = fetch(9)
+    assert fetch(9) == []
+    later = time.monotonic() + 61
+    monkeypatch.setattr(local_concurrency, "monotonic", lambda: later)
+    (job,) = fetch(9)
+    seen: list[int] = []
+    handled(lambda _: seen.append(len(fetch(9))), plugin)(job, make_context())
+    assert seen == [0]
+    assert lost.id != job.id

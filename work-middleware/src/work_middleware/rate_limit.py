@@ -8,7 +8,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from work_core.capabilities import Semaphores
-from work_core.errors import WorkError
+from work_core.errors import BackendUnavailable, WorkError
 from work_core.hookspecs import hookimpl
 from work_core.job import utc_now
 from work_core.plugins import require
@@ -115,13 +115,12 @@ class RateLimit:
 
     def _note_starts(self) -> float:
         while self._started:
-            gate, place = self._started[0]
-            left = (place.until - utc_now()).total_seconds()
-            if left > 0:
-                gate.renew(place, left)
-            else:
-                gate.release(place)
-            self._started.popleft()
+            gate, place = self._started.popleft()
+            try:
+                _begin(gate, place)
+            except BackendUnavailable:
+                self._started.append((gate, place))
+                raise
         self._forget_lapsed()
         return 10.0
 
@@ -130,6 +129,15 @@ class RateLimit:
         for key, place in self._waiting.copy().items():
             if place.until < now:
                 self._waiting.pop(key, None)
+
+
+def _begin(gate: Gate, place: Place) -> None:
+    """Have *place*, which was taken for a lease, end when its period does."""
+    left = (place.until - utc_now()).total_seconds()
+    if left > 0:
+        gate.renew(place, left)
+    else:
+        gate.release(place)
 
 
 def _release(gate: Gate, places: Iterable[Place]) -> None:

@@ -9,7 +9,12 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from work_core.capabilities import OnceKeys
 from work_core.codec import decode_payload, encode_payload
-from work_core.errors import ConfigError, EnqueueFailed, InvalidArgument
+from work_core.errors import (
+    BackendUnavailable,
+    ConfigError,
+    EnqueueFailed,
+    InvalidArgument,
+)
 from work_core.hookspecs import hookimpl
 from work_core.job import utc_now
 from work_core.plugins import require
@@ -134,8 +139,12 @@ class Unique:
 
     def _forget_finished(self) -> float:
         while self._finished:
-            self._finished[0].forget()
-            self._finished.popleft()
+            claim = self._finished.popleft()
+            try:
+                claim.forget()
+            except BackendUnavailable:
+                self._finished.append(claim)
+                raise
         return 60.0
 
 
