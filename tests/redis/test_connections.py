@@ -12,7 +12,7 @@ from tests.redis.proxy import Proxy
 from tests.servers.process import free_port, wait_until
 from tests.servers.redis import redis_server
 
-from work_core.errors import BackendError, BackendUnavailable
+from work_core.errors import BackendError, BackendUnavailable, EnqueueFailed
 from work_core.job import Job, QueueName, utc_now
 
 if TYPE_CHECKING:
@@ -189,3 +189,24 @@ def test_forked_child_makes_its_own_connections(backend: RedisBackend, queue: Qu
         assert backend.ack(queue, lease(backend, queue, 1)) == []
     assert os.waitpid(child, 0)[1] == 0
     assert backend.metrics(queue, at=utc_now())[:2] == (0, 0)
+
+
+def test_large_jobs_are_sent_in_steps(backend: RedisBackend, queue: QueueName) -> None:
+    """A call with more bytes than the server takes at once stores all of its jobs, in order."""
+    now = utc_now()
+    jobs = [Job(bytes([number]) * 3_000_000, enqueued_at=now) for number in range(20)]
+    backend.enqueue(queue, jobs)
+    assert [job.payload for job in lease(backend, queue)] == [job.payload for job in jobs]
+
+
+def test_half_stored_call_says_what_is_stored(tmp_path: Path, queue: QueueName) -> None:
+    """When the server fails in the middle of a large call, the error tells the jobs apart."""
+    limit = ("--maxmemory", "24mb", "--maxmemory-policy", "noeviction")
+    jobs = [Job(b"x" * 100_000) for _ in range(1000)]
+    with redis_server(free_port(), tmp_path, *limit) as url, open_redis(url) as backend:
+        with pytest.raises(EnqueueFailed) as caught:
+            backend.enqueue(queue, jobs)
+        stored, failed = caught.value.stored, [job for job, _ in caught.value.failed]
+        assert [*stored, *failed] == jobs
+        assert stored
+        assert None not in backend.find(queue, [job.id for job in stored])

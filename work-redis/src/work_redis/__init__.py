@@ -1,1 +1,1 @@
-"""work_redis."""
+"""Jobs in Redis: a backend of work, opened by its URL."""

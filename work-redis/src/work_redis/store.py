@@ -24,6 +24,10 @@ Lua's ``unpack`` would fail above 3999, after half of the script's work.
 """
 
 
+STEP_BYTES = 16 * 1024 * 1024
+"""How many bytes of records are sent at once."""
+
+
 class Store:
     """A client, and the way in which times become scores."""
 
@@ -43,13 +47,16 @@ def in_steps(
     entries: Sequence[tuple[Any, ...]],
     store: Callable[[list[Any]], object],
 ) -> None:
-    """Call *store* with the flattened *entries* of *jobs*, at most ``CHUNK`` at a time.
+    """Call *store* with the flattened *entries* of *jobs*, a step of them at a time.
+
+    The last item of an entry is the job's record. A step is at most ``CHUNK`` jobs and, beyond one
+    job, ``STEP_BYTES``: the server hangs up on a command of a gigabyte.
 
     Raises:
         EnqueueFailed: when a call fails after another went well.
     """
     stored = 0
-    for chunk in chunks(entries):
+    for chunk in _steps(entries):
         try:
             store([value for entry in chunk for value in entry])
         except BackendError as error:
@@ -84,6 +91,18 @@ def decode_at(prefix: bytes, key: bytes, record: bytes) -> Job:
     if prefix + encode(job.id) != key:
         raise InvalidRecord(f"its id is {job.id!r}, which is not that of its key", record=record)
     return job
+
+
+def _steps(entries: Sequence[tuple[Any, ...]]) -> Iterator[Sequence[tuple[Any, ...]]]:
+    start = size = 0
+    for position, entry in enumerate(entries):
+        length = len(entry[-1])
+        if position - start == CHUNK or (size and size + length > STEP_BYTES):
+            yield entries[start:position]
+            start, size = position, 0
+        size += length
+    if start < len(entries):
+        yield entries[start:]
 
 
 def _half_done(jobs: Sequence[Job], stored: int, error: BackendError) -> EnqueueFailed:

@@ -14,8 +14,8 @@ if TYPE_CHECKING:
     from work_redis.link import Link
     from work_redis.scripts import Script
 
-
-FOREVER = float("inf")
+LONGEST_SLEEP = 3600.0
+"""Seconds until a watcher that hears nothing looks again; the system cannot sleep for ever."""
 
 
 class Watcher:
@@ -83,7 +83,7 @@ class Watcher:
             if self._link is None:
                 self._link = self._client.take(self._namespace)
                 pushes = self._link.watch(tracking=self._client.tracking)
-                self._longest_sleep = FOREVER if pushes else self._client.poll_interval
+                self._longest_sleep = LONGEST_SLEEP if pushes else self._client.poll_interval
             return self._link.run_and_peek(script, keys, arguments)
         except BaseException:
             self._drop()
