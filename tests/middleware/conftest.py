@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 import pytest
 
 from work_core.job import QueueName
-from work_core.memory import MemoryBackend
 from work_core.plugins import open_backend
 
 if TYPE_CHECKING:
@@ -35,10 +34,8 @@ def open_store(store_url: str) -> Iterator[Callable[[], Backend]]:
     opened: list[Backend] = []
 
     def open_one() -> Backend:
-        if store_url != "memory://":
+        if store_url != "memory://" or not opened:
             opened.append(open_backend(store_url))
-        elif not opened:
-            opened.append(MemoryBackend())
         return opened[-1]
 
     yield open_one
