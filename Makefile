@@ -22,13 +22,13 @@ demo: $(VENV)/.demo
 test: $(VENV)/.test
 	$(RUN) -m pytest
 
-lint: $(VENV)/.lint
+lint: $(VENV)/.test
 	$(VENV)/bin/ruff check .
 	$(VENV)/bin/ruff format --check .
-	$(VENV)/bin/mypy
-	$(VENV)/bin/pyright tests/typing
+	$(VENV)/bin/mypy work-*/src tests examples
+	$(VENV)/bin/pyright --pythonpath $(RUN) tests/typing
 
-format: $(VENV)/.lint
+format: $(VENV)/.test
 	$(VENV)/bin/ruff check --fix .
 	$(VENV)/bin/ruff format .
 
@@ -62,9 +62,5 @@ $(VENV)/.packages: $(VENV)/.python $(PROJECTS)
 	@touch $@ $(VENV)/.demo
 
 $(VENV)/.test: $(VENV)/.packages pyproject.toml
-	$(RUN) -m pip install --quiet --group test
-	@touch $@
-
-$(VENV)/.lint: $(VENV)/.test
-	$(RUN) -m pip install --quiet --group lint
+	$(RUN) -m pip install --quiet --group test --group lint
 	@touch $@
