@@ -114,6 +114,7 @@ CATALOG = (
         " --max-async-tasks {concurrency} --max-threadpool-threads {concurrency}",
         ("taskiq", "taskiq-redis", "uvloop", "hiredis"),
         styles=("async", "sync"),
+        note="on a stream, with acknowledgements",
     ),
     Peer(
         "saq",

@@ -133,7 +133,7 @@ class Postgres(Store):
 
     def _sql(self, statement: str) -> None:
         where = ["-h", "127.0.0.1", "-p", str(self._port), "-U", "postgres", "-d", "postgres"]
-        command = [self._bin / "psql", "-q", *where, "-c", statement]
+        command: list[str | Path] = [self._bin / "psql", "-q", *where, "-c", statement]
         subprocess.run(command, check=True, capture_output=True)
 
 
