@@ -26,7 +26,7 @@ from work_sqs.leases import Leases, State
 from work_sqs.limits import BATCH
 from work_sqs.reschedule import hide, outgoing, resend
 from work_sqs.schedule import longest_extension, visibility_seconds
-from work_sqs.sending import send
+from work_sqs.sending import refuse_future, send
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -108,7 +108,7 @@ class SQSBackend(Backend, MetricsExporter):
         # Of two jobs with one id the later wins.
         messages = [outgoing(job, info, now) for job in {job.id: job for job in jobs}.values()]
         if info.fifo:
-            _refuse_future(messages, info)
+            refuse_future(messages, info)
         new: list[Outgoing] = []
         leased: list[tuple[Outgoing, Receipt]] = []
         for message in messages:
@@ -160,7 +160,7 @@ class SQSBackend(Backend, MetricsExporter):
             return Exchange(self.ack(queue, done), [])
         start = time.monotonic()
         line = self._line(queue)
-        receipts, lost = _sort(done, line.leases)
+        receipts, lost = line.leases.sort(done)
         line.acks.add(list(receipts))
         request = _Request(limit, lease, wait, start, line.inbox.wakes)
         with self._forgetting(queue):
@@ -177,7 +177,7 @@ class SQSBackend(Backend, MetricsExporter):
             self._check_open()
             return []
         line = self._line(queue)
-        held, lost = _sort(jobs, line.leases)
+        held, lost = line.leases.sort(jobs)
         if len(held) < BATCH and line.acks.busy:
             line.acks.add(list(held))
             return lost
@@ -373,19 +373,6 @@ class SQSBackend(Backend, MetricsExporter):
             raise
 
 
-def _sort(jobs: Sequence[Job], leases: Leases) -> tuple[dict[Receipt, Job], list[Job]]:
-    """Return the jobs whose lease is held, by receipt, and those known to have lost it."""
-    held: dict[Receipt, Job] = {}
-    lost: list[Job] = []
-    for job in jobs:
-        receipt = leases.receipt(job)
-        if receipt is None or receipt.state is State.LOST:
-            lost.append(job)
-        elif receipt.state is State.HELD:
-            held[receipt] = job
-    return held, lost
-
-
 def _extension(
     receipt: Receipt | None, until: datetime, now: datetime
 ) -> tuple[Receipt, int] | None:
@@ -396,13 +383,3 @@ def _extension(
     if seconds > 0 and longest == 0:
         return None
     return receipt, min(seconds, longest)
-
-
-def _refuse_future(messages: Sequence[Outgoing], info: QueueInfo) -> None:
-    late = next((message.job for message in messages if message.delay > 1), None)
-    if late is not None:
-        raise BackendError(
-            f"job {late.id!r} is due at {late.enqueued_at.isoformat()}, and the FIFO queue "
-            f"{info.name} cannot delay a single message; enqueue it when it is due, or use a "
-            "standard queue"
-        )

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from weakref import WeakValueDictionary
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from datetime import datetime
 
     from work_core.job import Job
@@ -89,3 +90,15 @@ class Leases:
         """Return the receipt of the lease that is held on the id of *job*, carried or not."""
         receipt = self.held(job) or self._by_job.get(job.id)
         return receipt if receipt is not None and receipt.state is State.HELD else None
+
+    def sort(self, jobs: Sequence[Job]) -> tuple[dict[Receipt, Job], list[Job]]:
+        """Return the jobs whose lease is held, by receipt, and those known to have lost it."""
+        held: dict[Receipt, Job] = {}
+        lost: list[Job] = []
+        for job in jobs:
+            receipt = self.receipt(job)
+            if receipt is None or receipt.state is State.LOST:
+                lost.append(job)
+            elif receipt.state is State.HELD:
+                held[receipt] = job
+        return held, lost

@@ -69,6 +69,17 @@ def send(connection: Connection, info: QueueInfo, messages: Sequence[Outgoing]) 
     return sent
 
 
+def refuse_future(messages: Sequence[Outgoing], info: QueueInfo) -> None:
+    """Raise when a FIFO queue was asked to hide one of *messages*, which it cannot."""
+    late = next((message.job for message in messages if message.delay > 1), None)
+    if late is not None:
+        raise BackendError(
+            f"job {late.id!r} is due at {late.enqueued_at.isoformat()}, and the FIFO queue "
+            f"{info.name} cannot delay a single message; enqueue it when it is due, or use a "
+            "standard queue"
+        )
+
+
 def _send(
     connection: Connection, info: QueueInfo, batch: list[Outgoing]
 ) -> tuple[dict[int, Failure], BackendError | None]:
