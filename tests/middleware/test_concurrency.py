@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import threading
 from datetime import timedelta
 from typing import TYPE_CHECKING
@@ -219,3 +220,32 @@ def test_two_workers_together_keep_the_limit(
     for worker in workers:
         worker.stop()
     assert peak == 2
+
+
+def test_async_handlers_keep_the_limit(backend: Backend, namespace: str) -> None:
+    """On every store, however many the event loop could run."""
+    running: set[int] = set()
+    peaks: list[int] = []
+    with App(backend, namespace=namespace, plugins=[Concurrency(3)]) as app:
+
+        @app.task(concurrency=50)
+        async def send(number: int) -> None:
+            running.add(number)
+            peaks.append(len(running))
+            await asyncio.sleep(0)
+            running.discard(number)
+
+        send.enqueue_many([(number,) for number in range(30)])
+        wait_until(lambda: Worker(app).drain() == 0 and len(peaks) == 30, "all jobs")
+    assert max(peaks) <= 3
+
+
+def test_a_place_given_back_while_it_is_renewed_stays_given_back() -> None:
+    """Else it would be nobody's until it lapses."""
+    store = MemoryBackend()
+    door = gate.Gate(store, "test", "send", 1)
+    place = door.take(60.0, 60.0)
+    assert place is not None
+    door.release(place)
+    door.renew(place, 60.0)
+    assert places(store) == 0

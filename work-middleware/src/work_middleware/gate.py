@@ -26,19 +26,29 @@ _numbers = count(1)
 
 @dataclass(slots=True, eq=False)
 class Place:
-    """One place under a key, this process's until *until*."""
+    """One place under a key, this process's until *until*.
+
+    Attributes:
+        holder: the name under which the store knows it.
+        until: when it lapses.
+        lease: for how many seconds it is renewed.
+        running: True while the job that it was taken for runs.
+        released: True once it was given back.
+        free_since: when its job ended, on the monotonic clock.
+    """
 
     holder: str
     until: datetime
     lease: float
     running: bool = False
+    released: bool = False
     free_since: float = 0.0
 
 
 class Gate:
-    """Take, renew and release places under one key; every method but ``wanted`` calls the store.
+    """Take, renew and release places under one key; every method calls the store.
 
-    While the key is full, the store is asked a few times a second only.
+    While the key is full, the store is asked for places a few times a second only.
     """
 
     def __init__(self, semaphores: Semaphores, namespace: str, key: str, limit: int) -> None:
@@ -67,10 +77,13 @@ class Gate:
         )
         if kept:
             place.until = until
+            if place.released:  # by another thread, while this one was renewing it
+                self.release(place)
         return kept
 
     def release(self, place: Place) -> None:
         """Give *place* back."""
+        place.released = True
         self._semaphores.release(self._namespace, self._key, place.holder)
 
 
