@@ -277,3 +277,22 @@ def test_a_plugin_that_fails_on_the_outcome_does_not_change_it(backend: MemoryBa
 
     assert Worker(app).drain() == 1
     assert stored(backend, "fine") == []
+
+
+def test_a_task_may_share_the_queue_that_another_is_named_after(app: App) -> None:
+    """Jobs of the task that gave the queue its name do not name their task."""
+    seen: list[str] = []
+
+    @app.task
+    def mail(to: str) -> None:
+        seen.append(f"mail {to}")
+
+    @app.task(queue="mail")
+    def digest() -> None:
+        seen.append("digest")
+
+    mail.enqueue("ann")
+    digest.enqueue()
+    Worker(app, concurrency=1).drain()
+
+    assert seen == ["mail ann", "digest"]

@@ -500,3 +500,37 @@ def test_a_job_that_the_store_refuses_to_take_back_does_not_stop_the_others(
     assert Worker(app, concurrency=1).drain() == 3
     assert sorted(job.retries for job in store.jobs(QueueName("test", "fail")).jobs) == [0, 1, 1]
     assert "cannot be rescheduled and returns when its lease ends" in caplog.text
+
+
+def test_a_wrapper_that_loses_the_jobs_is_told_so(
+    backend: MemoryBackend, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A dequeue wrapper that forgets to return what came out of its yield is named in the log."""
+
+    class Forgetful:
+        @hookimpl(wrapper=True)
+        def work_dequeue(self):  # type: ignore[no-untyped-def] # noqa: ANN202
+            yield
+
+    app = App(backend, namespace="test", plugins=[Forgetful()])
+
+    @app.task
+    def work() -> None: ...
+
+    with working(app):
+        eventually(lambda: "end it with: return (yield)" in caplog.text)
+
+
+def test_drain_waits_for_a_job_that_is_retried_at_once(app: App) -> None:
+    """A retry without delay is due before the drain is over, however the threads interleave."""
+    ran: list[int] = []
+
+    @app.task(backoff=lambda retries, error: 0.0, concurrency=4)
+    def fail_twice() -> None:
+        ran.append(1)
+        if len(ran) <= 40:
+            raise ValueError
+
+    fail_twice.enqueue_many([()] * 20)
+
+    assert Worker(app).drain() == 60

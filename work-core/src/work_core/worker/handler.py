@@ -122,9 +122,10 @@ def _compile(
 class Dispatcher:
     """Find the handler of a job: the only one of its queue, or the one its payload names."""
 
-    __slots__ = ("_by_name", "_only")
+    __slots__ = ("_by_name", "_default", "_only")
 
-    def __init__(self, handlers: Sequence[Handler]) -> None:
+    def __init__(self, queue_id: str, handlers: Sequence[Handler]) -> None:
+        self._default = queue_id
         self._by_name = {handler.name: handler for handler in handlers}
         self._only = handlers[0] if len(handlers) == 1 else None
 
@@ -134,10 +135,12 @@ class Dispatcher:
 
     def _named(self, job: Job) -> Handler:
         try:
-            name = decode_payload(job.payload).get(TASK_KEY)
-        except (InvalidPayload, AttributeError):
-            name = None
-        return self._by_name.get(name) or self._unknown(name)
+            arguments = decode_payload(job.payload) if job.payload else {}
+        except InvalidPayload:
+            arguments = {}
+        # The task that the queue is named after does not say its name.
+        name = arguments.get(TASK_KEY, self._default) if type(arguments) is dict else None
+        return self._by_name.get(str(name)) or self._unknown(name)
 
     def _unknown(self, name: object) -> Handler:
         known = ", ".join(self._by_name)

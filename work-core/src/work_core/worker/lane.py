@@ -1,8 +1,7 @@
 """A lane: one queue of a worker, from the fetch to the ack.
 
 What the two kinds of lane (threads, event loop) share lives here: the fetch that carries the acks
-of what is done, the pace that decides how much to prefetch, what happens to a job after its
-handler, and giving back what was not started.
+of what is done, and what happens to a job after its handler.
 """
 
 from __future__ import annotations
@@ -12,13 +11,14 @@ import random
 import threading
 import time
 from abc import ABC, abstractmethod
-from collections import deque
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from work_core.errors import BackendClosed, BackendError, BackendUnavailable
+from work_core.errors import BackendClosed, BackendUnavailable, PluginError
 from work_core.middleware import DequeueRequest, HandleContext, fold
 from work_core.retry import SUCCESS, Decision, Outcome, apply, decide
+from work_core.worker.prefetch import Prefetch
+from work_core.worker.settlement import Settlement
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -31,12 +31,6 @@ if TYPE_CHECKING:
     from work_core.worker.handler import Dispatcher, Handler
 
 logger = logging.getLogger("work")
-
-LARGEST_BATCH = 100
-"""Jobs per fetch at most: larger batches gained less than 5 % more on Redis."""
-
-PREFETCH_WINDOW = 0.05
-"""Seconds of work that a lane may hold in its buffer; more would keep jobs from idle workers."""
 
 IDLE_WAIT = 5.0
 """Seconds that one fetch may wait inside the store for a job."""
@@ -79,12 +73,9 @@ class Lane(ABC):
         self.on_empty: Callable[[], None] = _nothing
         self.superiors: Sequence[Lane] = ()
         self._asked = 0.0
-        self._hooks = hooks
         self._dequeue = fold(hooks.work_dequeue, self._exchange)
-        self._done: deque[Job] = deque()
-        self._back: deque[Job] = deque()
-        self._pace = 0.0
-        self._batch = 1
+        self._settlement = Settlement(queue, backend, hooks, lease=lease, clock=clock)
+        self._prefetch = Prefetch(lease)
         self._idle = False
         self._failures = 0
 
@@ -113,6 +104,15 @@ class Lane(ABC):
     def finished(self) -> int:
         """How many runs have ended."""
 
+    @property
+    def last_change(self) -> float:
+        """When a job last ended or was put back: a fetch before that says nothing about now."""
+        return max(self.last_end, self._settlement.rescheduled_at)
+
+    def settle(self) -> None:
+        """Tell the store everything that it has yet to know."""
+        self._settlement.flush()
+
     # -- fetching ---------------------------------------------------------------------------------
 
     def fetch(self, limit: int, wait: float) -> list[Job]:
@@ -129,9 +129,8 @@ class Lane(ABC):
         )
         self._asked = began = time.monotonic()
         try:
-            if self._back:
-                self._reschedule()
-            jobs: list[Job] = self._dequeue(request)
+            self._settlement.reschedule()
+            jobs = self._checked(self._dequeue(request))
         except BackendClosed:
             raise
         except Exception as error:  # noqa: BLE001 - a worker outlives every failure of its store
@@ -140,8 +139,9 @@ class Lane(ABC):
         self._fetch_succeeded()
         self._idle = not jobs
         if not jobs:
-            self.empty_since = began
-            self.on_empty()
+            if request.limit > 0:
+                self.empty_since = began
+                self.on_empty()
             self._pause(request)
         return jobs
 
@@ -151,7 +151,7 @@ class Lane(ABC):
         return self.busy() or not waits_in_vain
 
     def _exchange(self, request: DequeueRequest) -> list[Job]:
-        done = self._take(self._done)
+        done = self._settlement.take_done()
         try:
             lost, jobs = self.backend.exchange(
                 self.queue,
@@ -162,9 +162,15 @@ class Lane(ABC):
                 wait=request.wait,
             )
         except BaseException:
-            self._done.extendleft(reversed(done))
+            self._settlement.untake(done)
             raise
-        self._tell_lost(lost, "ack")
+        self._settlement.tell_lost(lost, "ack")
+        return jobs
+
+    @staticmethod
+    def _checked(jobs: list[Job] | None) -> list[Job]:
+        if jobs is None:
+            raise PluginError("a work_dequeue wrapper returned None; end it with: return (yield)")
         return jobs
 
     def _pause(self, request: DequeueRequest) -> None:
@@ -173,16 +179,6 @@ class Lane(ABC):
             self.stopping.wait(0.02)
         elif request.wait == 0.0:
             self.stopping.wait(0.001)
-
-    def _next_limit(self, running: int) -> int:
-        """Grow the batch while handlers prove short; never hold more than the window's work."""
-        window = min(PREFETCH_WINDOW, self.lease / 4)
-        fitting = int(window * running / self._pace) if self._pace else LARGEST_BATCH
-        self._batch = max(1, min(self._batch * 2, fitting, LARGEST_BATCH))
-        return self._batch
-
-    def _note_pace(self, seconds: float) -> None:
-        self._pace += (seconds - self._pace) * 0.2 if self._pace else seconds
 
     def _fetch_failed(self, error: Exception) -> None:
         self._failures += 1
@@ -221,9 +217,9 @@ class Lane(ABC):
         if handler.finished is not None:
             self._notify(job, SUCCESS, handler, context)
         if context.lease_lost:
-            self._tell_lost([job], "ack")
+            self._settlement.tell_lost([job], "ack")
         else:
-            self._done.append(job)
+            self._settlement.ack_later(job)
 
     def _failed(
         self, job: Job, handler: Handler, context: HandleContext, error: BaseException
@@ -246,12 +242,12 @@ class Lane(ABC):
         if handler.finished is not None:
             self._notify(job, outcome, handler, context)
         if context.lease_lost:
-            self._tell_lost([job], outcome.decision.value)
+            self._settlement.tell_lost([job], outcome.decision.value)
             return
         if outcome.decision is Decision.DISCARD:
-            self._done.append(job)
+            self._settlement.ack_later(job)
         elif outcome.decision is not Decision.LEAVE:
-            self._back.append(job)
+            self._settlement.reschedule_later(job)
 
     def _decide(self, job: Job, handler: Handler, error: BaseException, now: datetime) -> Outcome:
         try:
@@ -267,97 +263,6 @@ class Lane(ABC):
                 handler.finished(job, outcome, context)
         except Exception:
             logger.exception("a plug-in failed on the end of job %s", job.id)
-
-    # -- settling ---------------------------------------------------------------------------------
-
-    def flush(self) -> None:
-        """Tell the store what is done, now; what cannot be told is kept for the next time."""
-        try:
-            if self._back:
-                self._reschedule()
-            if self._done:
-                self._ack()
-        except Exception as error:  # noqa: BLE001 - kept, and told again with the next fetch
-            logger.error("cannot settle jobs of queue %s: %s", self.queue, error)  # noqa: TRY400
-
-    def _ack(self) -> None:
-        done = self._take(self._done)
-        try:
-            lost = self.backend.ack(self.queue, done)
-        except BaseException:
-            self._done.extendleft(reversed(done))
-            raise
-        self._tell_lost(lost, "ack")
-
-    def _reschedule(self) -> None:
-        back = self._take(self._back)
-        try:
-            lost = self.backend.reschedule(self.queue, back)
-        except BackendError as error:
-            if isinstance(error, BackendUnavailable):
-                self._back.extendleft(reversed(back))
-                raise
-            self._reschedule_singly(back)
-        else:
-            self._tell_lost(lost, "reschedule")
-
-    def _reschedule_singly(self, back: list[Job]) -> None:
-        """Find the job that the store refuses, so that it does not hold up the others for ever."""
-        for job in back:
-            try:
-                self._tell_lost(self.backend.reschedule(self.queue, [job]), "reschedule")
-            except BackendUnavailable:
-                self._back.append(job)
-            except BackendError as error:
-                logger.error(  # noqa: TRY400 - the store's word is the whole story
-                    "job %s of queue %s cannot be rescheduled and returns when its lease ends: %s",
-                    job.id,
-                    self.queue,
-                    error,
-                )
-
-    def give_back(self, jobs: Sequence[Job]) -> None:
-        """Make leased *jobs* that were not finished available to everybody at once."""
-        if not jobs:
-            return
-        # A job with a clean record gets it back clean. One whose holders vanish keeps its count,
-        # or a job that kills workers could live for ever on being given back.
-        clean = [job for job in jobs if job.deliveries <= 1]
-        suspect = [job for job in jobs if job.deliveries > 1]
-        try:
-            if clean:
-                self.backend.reschedule(self.queue, clean)
-            if suspect:
-                self.backend.extend(self.queue, suspect, until=self.clock())
-            self._hooks.work_jobs_returned(queue=self.queue, jobs=list(jobs))
-        except Exception as error:  # noqa: BLE001 - their leases end by themselves
-            logger.error(  # noqa: TRY400
-                "cannot give %d jobs of queue %s back, they return when their leases end: %s",
-                len(jobs),
-                self.queue,
-                error,
-            )
-
-    def _tell_lost(self, jobs: Sequence[Job], what: str) -> None:
-        for job in jobs:
-            logger.warning(
-                "job %s of queue %s lost its lease of %g s before its %s: it may run twice; "
-                "use the heartbeat middleware or a longer lease",
-                job.id,
-                self.queue,
-                self.lease,
-                what,
-            )
-
-    @staticmethod
-    def _take(source: deque[Job]) -> list[Job]:
-        # One by one, since other threads append and take meanwhile: nothing is lost or doubled.
-        taken: list[Job] = []
-        try:
-            while True:
-                taken.append(source.popleft())
-        except IndexError:
-            return taken
 
 
 def _nothing() -> None:

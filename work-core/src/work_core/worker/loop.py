@@ -135,7 +135,7 @@ class LoopLane(Lane):
             self._room.clear()
             if self._in_flight():
                 self._room.wait(min(0.1, max(0.0, deadline - time.monotonic())))
-        self.flush()
+        self._settlement.flush()
         return not self._in_flight() and not self._thread.is_alive()
 
     def abandon(self) -> None:
@@ -144,11 +144,11 @@ class LoopLane(Lane):
         for _, context, task in left:
             context.lease_lost = True
             self._loop.call(task.cancel)
-        self.give_back([job for job, _, _ in left])
+        self._settlement.give_back([job for job, _, _ in left])
 
     def busy(self) -> bool:
         """Tell whether a job runs or has not been settled."""
-        return bool(self._in_flight() or self._done or self._back)
+        return bool(self._in_flight() or self._settlement.pending)
 
     def run_one(self) -> bool:
         """Fetch and run one job; tell whether there was one."""
@@ -156,7 +156,7 @@ class LoopLane(Lane):
         for job in jobs:
             self._begun += 1
             self._loop.run(self._run(job))
-        self.flush()
+        self._settlement.flush()
         return bool(jobs)
 
     # -- the fetching thread ----------------------------------------------------------------------
@@ -170,7 +170,7 @@ class LoopLane(Lane):
             self.failure = error
             self.on_empty()
         finally:
-            self.flush()
+            self._settlement.flush()
 
     def _has_room(self) -> bool:
         free = self.concurrency - self._in_flight()
@@ -179,19 +179,19 @@ class LoopLane(Lane):
         self._room.clear()
         if self._room.wait(ROOM):
             return False
-        if self._done:
-            self.flush()
+        if self._settlement.pending:
+            self._settlement.flush()
         return self.concurrency - self._in_flight() > 0
 
     def _fetch_batch(self) -> None:
         free = self.concurrency - self._in_flight()
         self._waiting = True
-        jobs = self.fetch(min(free, self._next_limit(free)), self.wait)
+        jobs = self.fetch(min(free, self._prefetch.next_limit(free)), self.wait)
         self._waiting = False
         if not jobs:
             return
         if self.stopping.is_set():
-            self.give_back(jobs)
+            self._settlement.give_back(jobs)
             return
         self._begun += len(jobs)
         self._loop.call(self._begin, jobs)
@@ -237,5 +237,5 @@ class LoopLane(Lane):
 
     def _flush_in_thread(self) -> None:
         self._flush_planned = False
-        if self._done or self._back:
-            self._loop.settlers.submit(self.flush)
+        if self._settlement.pending:
+            self._loop.settlers.submit(self._settlement.flush)

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 from work_core.worker.context import running
 from work_core.worker.lane import Lane
+from work_core.worker.settlement import take
 
 if TYPE_CHECKING:
     from work_core.job import Job
@@ -62,7 +63,7 @@ class ThreadLane(Lane):
         """Stop fetching and give back what waits in the buffer."""
         self.stopping.set()
         self._care.set()
-        self.give_back(self._take(self._buffer))
+        self._settlement.give_back(take(self._buffer))
         with self._called:
             self._called.notify_all()
 
@@ -78,11 +79,11 @@ class ThreadLane(Lane):
         left = list(self._running.values())
         for _, context in left:
             context.lease_lost = True
-        self.give_back([job for job, _ in left])
+        self._settlement.give_back([job for job, _ in left])
 
     def busy(self) -> bool:
         """Tell whether a job runs, waits in the buffer, or has not been settled."""
-        return bool(self._running or self._buffer or self._done or self._back)
+        return bool(self._running or self._buffer or self._settlement.pending)
 
     def run_one(self) -> bool:
         """Fetch and run one job in the calling thread; tell whether there was one."""
@@ -90,7 +91,7 @@ class ThreadLane(Lane):
         for job in jobs:
             # In a context of its own, so that the caller's thread forgets the job afterwards.
             contextvars.copy_context().run(self._run, job, threading.get_ident(), time.monotonic())
-        self.flush()
+        self._settlement.flush()
         return bool(jobs)
 
     # -- a thread at work -------------------------------------------------------------------------
@@ -112,14 +113,14 @@ class ThreadLane(Lane):
                     last = time.monotonic()
                     continue
                 if last > self._buffer_expires:
-                    self.give_back([job, *self._take(buffer)])
+                    self._settlement.give_back([job, *take(buffer)])
                     continue
                 last = self._run(job, ident, last)
         except Exception as error:  # noqa: BLE001 - told to whoever runs the worker
             self.failure = error
             self.on_empty()
         finally:
-            self.flush()
+            self._settlement.flush()
 
     def _run(self, job: Job, ident: int, began: float) -> float:
         """Run one job to its outcome and return the time of its end."""
@@ -139,9 +140,9 @@ class ThreadLane(Lane):
         self._counts[ident] = self._counts.get(ident, 0) + 1
         end = time.monotonic()
         self.last_end = end
-        self._note_pace(end - began)
-        if self._pace > STALL and self._buffer:
-            self.flush()
+        self._prefetch.note(end - began)
+        if self._prefetch.pace > STALL and self._buffer:
+            self._settlement.flush()
         return end
 
     def _refill(self) -> bool:
@@ -149,18 +150,18 @@ class ThreadLane(Lane):
         if self.stopping.is_set():
             return False
         if not self._fetching.acquire(blocking=False):
-            self.flush()
+            self._settlement.flush()
             return self._sleep()
         try:
             count = 0 if self._buffer else self._fetch_batch()
         finally:
             self._fetching.release()
-        if count and self._pace > LONG:
+        if count and self._prefetch.pace > LONG:
             self._call(count)
         return True
 
     def _fetch_batch(self) -> int:
-        jobs = self.fetch(self._next_limit(len(self._running) + 1), self.wait)
+        jobs = self.fetch(self._prefetch.next_limit(len(self._running) + 1), self.wait)
         if not jobs:
             return 0
         now = time.monotonic()
@@ -169,7 +170,7 @@ class ThreadLane(Lane):
         self._buffer_expires = now + self.lease / 2
         self._buffer.extend(jobs)
         if self.stopping.is_set():
-            self.give_back(self._take(self._buffer))
+            self._settlement.give_back(take(self._buffer))
             return 0
         if not self._care.is_set():
             self._wake_caretaker()
@@ -226,9 +227,9 @@ class ThreadLane(Lane):
         quiet = time.monotonic() - self.last_end
         if quiet < STALL:
             return
-        if self._done or self._back:
-            self.flush()
+        if self._settlement.pending:
+            self._settlement.flush()
         if quiet > HOARD and self._buffer:
-            self.give_back(self._take(self._buffer))
+            self._settlement.give_back(take(self._buffer))
         elif self._available():
             self._call(1)

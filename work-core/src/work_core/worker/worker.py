@@ -274,7 +274,7 @@ class Worker:
             "concurrency": self._width(registrations, as_coroutine=as_coroutine),
             "clock": self.app.clock,
         }
-        where = (QueueName(self.namespace, queue_id), Dispatcher(handlers))
+        where = (QueueName(self.namespace, queue_id), Dispatcher(queue_id, handlers))
         hooks = hooks_of([*self.app.plugins, *own.values()])
         if not as_coroutine:
             return ThreadLane(*where, hooks, **options)
@@ -300,7 +300,7 @@ class Worker:
 
     def _finish(self) -> None:
         for lane in self._lanes:
-            lane.flush()
+            lane.settle()
         if self._loop is not None:
             self._loop.close()
             self._loop = None
@@ -310,8 +310,8 @@ class Worker:
         hooks_of(self.plugins).work_worker_stopped(worker=self)
 
     def _drained(self) -> bool:
-        last_end = max(lane.last_end for lane in self._lanes)
-        return all(not lane.busy() and lane.empty_since > last_end for lane in self._lanes)
+        last = max(lane.last_change for lane in self._lanes)
+        return all(not lane.busy() and lane.empty_since > last for lane in self._lanes)
 
     def _failures(self) -> list[Exception]:
         return [lane.failure for lane in self._lanes if lane.failure is not None]
