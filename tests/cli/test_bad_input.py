@@ -152,3 +152,14 @@ def test_a_payload_that_does_not_fit_the_task_is_retried_and_named(
         metrics = app.backend.metrics(QueueName("work", "send"), at=app.clock())  # type: ignore[attr-defined]
     assert (metrics.ready, metrics.scheduled) == (0, 1)
     assert not list(project.glob("ran-*"))
+
+
+def test_no_password_in_what_a_module_raises(run_work: Callable[..., Outcome]) -> None:
+    """An app that fails with its URL in the message does not give the password away."""
+    Path("leaky.py").write_text("raise ValueError('cannot reach redis://me:hunter2@host/0')\n")
+
+    done = run_work("worker", "leaky:app")
+
+    assert done.code == FAILURE
+    assert "redis://me:***@host/0" in done.err
+    assert "hunter2" not in done.err

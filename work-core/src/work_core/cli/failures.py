@@ -10,6 +10,7 @@ from typing import IO, TYPE_CHECKING, Any
 import click
 
 from work_core.errors import ConfigError, WorkError
+from work_core.url import redact
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -60,8 +61,8 @@ def told_in_one_line(verbosity: Callable[[], int]) -> Iterator[None]:
 
 
 def one_line(error: BaseException) -> str:
-    """Return the text of *error* without line breaks."""
-    return " ".join(str(error).split()) or type(error).__name__
+    """Return the text of *error* without line breaks and passwords."""
+    return redact(" ".join(str(error).split())) or type(error).__name__
 
 
 def _usage(error: click.ClickException) -> str:
