@@ -41,7 +41,7 @@ def test_a_block_is_in_its_language(block: Block) -> None:
     elif language == "json":
         json.loads(text)
     else:
-        assert language in {"console", "sql", "yaml", "promql", ""}, place
+        assert language in {"console", "go", "sql", "yaml", ""}, place
 
 
 @pytest.mark.parametrize(("place", "command"), COMMANDS, ids=IDS)
