@@ -70,9 +70,11 @@ class ThreadLane(Lane):
     def join(self, timeout: float) -> bool:
         """Wait up to *timeout* seconds for what runs; tell whether all threads have ended."""
         deadline = time.monotonic() + timeout
-        for thread in list(self._threads):
+        with self._called:
+            threads = list(self._threads)
+        for thread in threads:
             thread.join(max(0.0, deadline - time.monotonic()))
-        return not any(thread.is_alive() for thread in self._threads)
+        return not any(thread.is_alive() for thread in threads)
 
     def abandon(self) -> None:
         """Give back the jobs that still run: a thread cannot be ended, but its job can be freed."""
@@ -194,14 +196,16 @@ class ThreadLane(Lane):
     def _call(self, count: int) -> None:
         """Wake *count* sleeping threads, and start others where they are too few."""
         with self._called:
+            if self.stopping.is_set():
+                return
             self._called.notify(count)
             missing = min(count - self._sleepers, self.concurrency - len(self._threads))
             for _ in range(missing):
                 number = len(self._threads) + 1
                 name = f"work-{self.queue.queue_id}-{number}"
                 thread = threading.Thread(target=self._work, name=name, daemon=True)
-                self._threads.append(thread)
                 thread.start()
+                self._threads.append(thread)
 
     def _wake_caretaker(self) -> None:
         self._care.set()
