@@ -193,7 +193,34 @@ def test_a_shared_queue_defers_a_task_that_it_does_not_know(
     Worker(app).drain()
 
     (job,) = stored(backend, "mail")
-    assert "names task 'new', but this queue's tasks here are welcome, goodbye" in job.last_error
+    assert "names none of this queue's tasks here: welcome, goodbye" in job.last_error
+
+
+def test_a_job_of_no_known_task_passes_the_middleware_as_any_other(
+    backend: MemoryBackend,
+) -> None:
+    """So its retries end, where a plug-in says that they do."""
+
+    class Never:
+        @hookimpl(wrapper=True)
+        def work_handle(self):  # type: ignore[no-untyped-def] # noqa: ANN202
+            try:
+                return (yield)
+            except InvalidPayload as error:
+                raise Discard("unreadable") from error
+
+    app = App(backend, namespace="test", plugins=[Never()])
+
+    @app.task(queue="mail")
+    def welcome(to: str) -> None: ...
+
+    @app.task(queue="mail")
+    async def goodbye(to: str) -> None: ...
+
+    app.queue("mail").enqueue(Job(b"\x81\xa5_task\xa3new"))
+
+    assert Worker(app).drain() == 1
+    assert stored(backend, "mail") == []
 
 
 def test_a_bare_handler_gets_job_and_context(app: App) -> None:

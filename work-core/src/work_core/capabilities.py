@@ -40,7 +40,8 @@ class QueueMetrics(NamedTuple):
     Attributes:
         ready: jobs that are due and not leased.
         scheduled: all others: due later, or leased.
-        latency: for how many seconds the oldest ready job has been due; 0 with none ready.
+        latency: for how many seconds the oldest ready job has been due; 0 with none ready, and NaN
+            where the store cannot tell.
         exact: False when the store only estimates or stopped counting.
     """
 

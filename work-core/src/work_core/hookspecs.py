@@ -87,7 +87,10 @@ def work_worker_stopped(worker: Worker) -> None:
 
 @hookspec
 def work_job_finished(job: Job, outcome: Outcome, context: HandleContext) -> None:
-    """Act on the decided outcome of each job, in the thread that ran it, before it is stored."""
+    """Act on the decided outcome of each job, in the thread that ran it, before it is stored.
+
+    The outcome stands in the job's fields already: a plug-in may add to ``last_error``.
+    """
 
 
 @hookspec(firstresult=True)

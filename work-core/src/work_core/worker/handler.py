@@ -120,17 +120,24 @@ def _compile(
 
 
 class Dispatcher:
-    """Find the handler of a job: the only one of its queue, or the one its payload names."""
+    """Find the handler of a job: the only one of its queue, or the one its payload names.
 
-    __slots__ = ("_by_name", "_default", "_only")
+    Args:
+        queue_id: the task of this name need not be named by its jobs.
+        handlers: one per task.
+        stray: runs the jobs that name none of them.
+    """
 
-    def __init__(self, queue_id: str, handlers: Sequence[Handler]) -> None:
+    __slots__ = ("_by_name", "_default", "_only", "_stray")
+
+    def __init__(self, queue_id: str, handlers: Sequence[Handler], stray: Handler) -> None:
         self._default = queue_id
+        self._stray = stray
         self._by_name = {handler.name: handler for handler in handlers}
         self._only = handlers[0] if len(handlers) == 1 else None
 
     def __call__(self, job: Job) -> Handler:
-        """Return the handler of *job*; the first one's frame reports a job that names none."""
+        """Return the handler of *job*."""
         return self._only or self._named(job)
 
     def _named(self, job: Job) -> Handler:
@@ -140,15 +147,19 @@ class Dispatcher:
             arguments = {}
         # The task that the queue is named after does not say its name.
         name = arguments.get(TASK_KEY, self._default) if type(arguments) is dict else None
-        return self._by_name.get(str(name)) or self._unknown(name)
+        return self._by_name.get(str(name), self._stray)
 
-    def _unknown(self, name: object) -> Handler:
-        known = ", ".join(self._by_name)
 
-        def refuse(job: Job, context: HandleContext) -> None:  # noqa: ARG001 - a handler's signature
-            raise InvalidPayload(
-                f"the payload names task {name!r}, but this queue's tasks here are {known}"
-            )
+def stray_registration(queue_id: str, registrations: Sequence[Registration]) -> Registration:
+    """Return what runs for a job of a shared queue that names none of its tasks.
 
-        first = next(iter(self._by_name.values()))
-        return replace(first, name=str(name), run=refuse, timeout=None)
+    It fails, inside the middleware as any handler, so that the job is retried by a newer worker, or
+    discarded once its retries are spent.
+    """
+    known = ", ".join(each.name for each in registrations)
+
+    def refuse(job: Job, context: HandleContext) -> None:  # noqa: ARG001 - a handler's signature
+        raise InvalidPayload(f"the payload names none of this queue's tasks here: {known}")
+
+    options = replace(registrations[0].options, plugins=(), timeout=None)
+    return Registration(queue_id, refuse, options, is_async=False)

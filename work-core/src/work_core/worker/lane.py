@@ -38,6 +38,9 @@ IDLE_WAIT = 5.0
 TURN = 0.01
 """Seconds after which a lane looks again whether its turn has come, under a strict order."""
 
+SKIPPED = 0.02
+"""Seconds until a lane whose round was skipped by a middleware tries again, unless a job ends."""
+
 LONGEST_BACKOFF = 15.0
 """Seconds at most between two attempts to reach a store that is away."""
 
@@ -77,6 +80,8 @@ class Lane(ABC):
         self._settlement = Settlement(queue, backend, hooks, lease=lease, clock=clock)
         self._prefetch = Prefetch(lease)
         self._idle = False
+        self._nudge = threading.Event()
+        self._pausing = False
         self._failures = 0
 
     @abstractmethod
@@ -176,7 +181,10 @@ class Lane(ABC):
     def _pause(self, request: DequeueRequest) -> None:
         """Keep a middleware that skips rounds, or a drain, from turning the loop into a spin."""
         if request.limit <= 0:
-            self.stopping.wait(0.02)
+            self._nudge.clear()
+            self._pausing = True
+            self._nudge.wait(SKIPPED)
+            self._pausing = False
         elif request.wait == 0.0:
             self.stopping.wait(0.001)
 
@@ -200,6 +208,12 @@ class Lane(ABC):
             self._failures = 0
 
     # -- running ----------------------------------------------------------------------------------
+
+    def _ended(self) -> None:
+        """Note the end of a run; a middleware without a place for another job may have one now."""
+        self.last_end = time.monotonic()
+        if self._pausing:
+            self._nudge.set()
 
     def _context(self, job: Job, handler: Handler) -> HandleContext:
         deadline = None if handler.timeout is None else handler.deadline(self.clock())

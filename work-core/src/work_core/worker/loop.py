@@ -104,7 +104,7 @@ class LoopLane(Lane):
         self._loop = loop
         self._running: dict[str, tuple[Job, HandleContext, asyncio.Task[None]]] = {}
         self._begun = 0
-        self._ended = 0
+        self._finished = 0
         self._room = threading.Event()
         self._waiting = False
         self._flush_planned = False
@@ -116,7 +116,7 @@ class LoopLane(Lane):
     @property
     def finished(self) -> int:
         """How many runs have ended."""
-        return self._ended
+        return self._finished
 
     def start(self) -> None:
         """Start fetching."""
@@ -197,7 +197,7 @@ class LoopLane(Lane):
         self._loop.call(self._begin, jobs)
 
     def _in_flight(self) -> int:
-        return self._begun - self._ended
+        return self._begun - self._finished
 
     # -- in the event loop ------------------------------------------------------------------------
 
@@ -225,8 +225,8 @@ class LoopLane(Lane):
             self._settle_soon()
 
     def _settle_soon(self) -> None:
-        self._ended += 1
-        self.last_end = time.monotonic()
+        self._finished += 1
+        self._ended()
         if not self._room.is_set():
             in_flight = self._in_flight()
             if not in_flight or self.concurrency - in_flight >= self._wanted_room:

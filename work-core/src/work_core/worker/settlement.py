@@ -102,7 +102,6 @@ class Settlement:
                 self._backend.reschedule(self._queue, clean)
             if suspect:
                 self._backend.extend(self._queue, suspect, until=self._clock())
-            self._hooks.work_jobs_returned(queue=self._queue, jobs=list(jobs))
         except Exception as error:  # noqa: BLE001 - their leases end by themselves
             logger.error(  # noqa: TRY400
                 "cannot give %d jobs of queue %s back, they return when their leases end: %s",
@@ -110,6 +109,10 @@ class Settlement:
                 self._queue,
                 error,
             )
+        try:
+            self._hooks.work_jobs_returned(queue=self._queue, jobs=list(jobs))
+        except Exception:
+            logger.exception("a plug-in failed on the return of %d jobs", len(jobs))
 
     def tell_lost(self, jobs: Sequence[Job], what: str) -> None:
         """Log that *jobs* had lost their leases when they were to be settled."""

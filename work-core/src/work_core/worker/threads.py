@@ -140,8 +140,8 @@ class ThreadLane(Lane):
         finally:
             del self._running[ident]
         self._counts[ident] = self._counts.get(ident, 0) + 1
-        end = time.monotonic()
-        self.last_end = end
+        self._ended()
+        end = self.last_end
         self._prefetch.note(end - began)
         if self._prefetch.pace > STALL and self._buffer:
             self._settlement.flush()

@@ -13,7 +13,12 @@ from work_core.hooks import hooks_of
 from work_core.job import QueueName
 from work_core.retry import DEFAULT_BACKOFF
 from work_core.task import TaskOptions
-from work_core.worker.handler import Dispatcher, Registration, compile_handler
+from work_core.worker.handler import (
+    Dispatcher,
+    Registration,
+    compile_handler,
+    stray_registration,
+)
 from work_core.worker.threads import ThreadLane
 from work_core.worker.timeouts import Watchdog
 
@@ -260,11 +265,11 @@ class Worker:
 
     def _lane(self, queue_id: str, registrations: list[Registration]) -> AnyLane:
         as_coroutine = any(registration.is_async for registration in registrations)
-        handlers = [
+        *handlers, stray = [
             compile_handler(
                 each, self.app.plugins, as_coroutine=as_coroutine, watchdog=self._watchdog
             )
-            for each in registrations
+            for each in (*registrations, stray_registration(queue_id, registrations))
         ]
         own = {id(plugin): plugin for each in registrations for plugin in each.options.plugins}
         options: dict[str, Any] = {
@@ -274,7 +279,7 @@ class Worker:
             "concurrency": self._width(registrations, as_coroutine=as_coroutine),
             "clock": self.app.clock,
         }
-        where = (QueueName(self.namespace, queue_id), Dispatcher(queue_id, handlers))
+        where = (QueueName(self.namespace, queue_id), Dispatcher(queue_id, handlers, stray))
         hooks = hooks_of([*self.app.plugins, *own.values()])
         if not as_coroutine:
             return ThreadLane(*where, hooks, **options)
