@@ -36,7 +36,7 @@ class Size:
     all_styles: bool
 
 
-FULL = Size(3, 5000, 2.0, 500, 100, 6.0, (1_000, 100_000, 1_000_000), all_styles=True)
+FULL = Size(3, 4000, 2.0, 500, 100, 6.0, (1_000, 100_000, 1_000_000), all_styles=True)
 QUICK = Size(1, 1000, 1.0, 200, 20, 2.5, (1_000, 100_000), all_styles=False)
 
 
