@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     from work_core.job import Job
     from work_core.middleware import HandleContext
+    from work_core.worker.handler import Handler
 
     Call = Callable[[Job, HandleContext], Any]
 
@@ -155,7 +156,7 @@ class LoopLane(Lane):
         jobs = self.fetch(1, 0.0)
         for job in jobs:
             self._begun += 1
-            self._loop.run(self._run(job))
+            self._loop.run(self._run_alone(job))
         self._settlement.flush()
         return bool(jobs)
 
@@ -202,17 +203,22 @@ class LoopLane(Lane):
     # -- in the event loop ------------------------------------------------------------------------
 
     def _begin(self, jobs: list[Job]) -> None:
-        create_task = self._loop.loop.create_task
         for job in jobs:
-            create_task(self._run(job), context=contextvars.Context())
+            self._begin_one(job)
 
-    async def _run(self, job: Job) -> None:
+    def _begin_one(self, job: Job) -> asyncio.Task[None]:
         handler = self.dispatch(job)
         context = self._context(job, handler)
+        run = self._run(job, handler, context)
+        task = self._loop.loop.create_task(run, context=contextvars.Context())
+        self._running[job.id] = (job, context, task)
+        return task
+
+    async def _run_alone(self, job: Job) -> None:
+        await self._begin_one(job)
+
+    async def _run(self, job: Job, handler: Handler, context: HandleContext) -> None:
         running.set((job, context))
-        task = asyncio.current_task()
-        if task is not None:
-            self._running[job.id] = (job, context, task)
         try:
             await handler.run(job, context)
         except BaseException as error:  # noqa: BLE001 - the outcome decides, whatever it was
