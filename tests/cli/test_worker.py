@@ -72,9 +72,12 @@ def worker(project: Path) -> Iterator[Callable[..., Running]]:
 
     yield start
     for process in started:
+        children = Running(process, project).children()
         if process.poll() is None:
             process.kill()
         process.wait()
+        for child in filter(_alive, children):  # one whose handler holds the GIL ends no other way
+            os.kill(child, signal.SIGKILL)
 
 
 def _ran() -> Counter[str]:
@@ -196,6 +199,43 @@ def _stops(running: Running) -> bool:
 
 
 # -- under a supervisor ---------------------------------------------------------------------------
+
+
+def test_a_blocking_handler_does_not_keep_the_process(
+    worker: Callable[..., Running], project: Path
+) -> None:
+    """A sync handler beside async ones that outlives the grace period is left behind."""
+    mixed = """
+@app.task(queue="mixed")
+def hang() -> None:
+    note("begun")
+    time.sleep(600)
+
+@app.task(queue="mixed")
+async def rest() -> None: ...
+
+if __name__ == "__main__":
+    hang.enqueue()
+"""
+    (project / "tasks.py").write_text((project / "tasks.py").read_text() + mixed)
+    subprocess.run([sys.executable, "tasks.py"], check=True)
+    running = worker("--grace", "0.1")
+    wait_until(lambda: _ran()["begun"] == 1, "the handler to begin")
+
+    assert running.end(signal.SIGTERM) == 0
+    assert "a handler does not end; leaving it behind" in running.log
+    assert _waiting("mixed") == (1, 0)
+
+
+def test_strict_serves_queues_in_order(run_work: Callable[..., Outcome]) -> None:
+    """``--strict`` reaches the worker, also through a supervisor."""
+    run_work("enqueue", "send", stdin=_lines(20))
+
+    done = run_work(
+        "worker", "tasks:app", "--drain", "--strict", "-q", "slow", "-q", "send", "-p", "2"
+    )
+
+    assert (done.code, done.out) == (0, "drained: 20 jobs\n")
 
 
 def test_kill_9_in_the_middle_of_2000_jobs_loses_none(

@@ -30,6 +30,7 @@ class WorkerOptions:
     max_jobs: int | None
     max_memory: int | None
     grace: float
+    strict: bool
     line: int | None
 
     @property
@@ -45,6 +46,8 @@ class WorkerOptions:
             arguments.append(f"--concurrency={self.concurrency}")
         if self.drain:
             arguments.append("--drain")
+        if self.strict:
+            arguments.append("--strict")
         return [*arguments, self.target]
 
 

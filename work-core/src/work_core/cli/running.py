@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import gc
 import logging
+import os
 import signal
 import socket
+import threading
 from contextlib import contextmanager, nullcontext
 from typing import TYPE_CHECKING
 
@@ -25,12 +28,16 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger("work")
 
+BLOCKING = "work-blocking"
+"""How the threads of sync handlers on async queues are called."""
+
 
 def run_here(settings: Settings, options: WorkerOptions) -> None:
     """Run one worker until a signal or the end of its drain."""
     with load_app(options.target, settings) as app:
         # After the import, so that logging that the app sets up stays as it is.
         settings.log_to_stderr(logging.INFO)
+        collect_garbage_less_often()
         worker = make_worker(app, options)
         port = options.metrics_port
         health = WorkerHealth(worker)
@@ -40,6 +47,7 @@ def run_here(settings: Settings, options: WorkerOptions) -> None:
                 say_drained(_drain(worker))
             else:
                 worker.run()
+    leave_stuck_handlers()
 
 
 def run_as_child(settings: Settings, options: WorkerOptions, descriptor: int) -> None:
@@ -47,6 +55,7 @@ def run_as_child(settings: Settings, options: WorkerOptions, descriptor: int) ->
     connection = socket.socket(fileno=descriptor)
     with load_app(options.target, settings) as app:
         settings.log_to_stderr(logging.INFO)
+        collect_garbage_less_often()
         worker = make_worker(app, options)
         line = Line(worker, connection)
         ran: int | None = None
@@ -57,6 +66,31 @@ def run_as_child(settings: Settings, options: WorkerOptions, descriptor: int) ->
                 worker.run()
         finally:
             line.close(ran)
+    leave_stuck_handlers()
+
+
+def collect_garbage_less_often() -> None:
+    """Keep the collector from walking the same living objects hundreds of times a second.
+
+    With 1,000 async jobs in flight that took a fifth of the time. The app's code and modules,
+    which stay for ever, are left out of every collection.
+    """
+    gc.freeze()
+    gc.set_threshold(10_000, 10, 10)
+
+
+def leave_stuck_handlers() -> None:
+    """End the process even when a blocking handler outlived the grace period.
+
+    Python waits for the threads of an executor for ever. The jobs have been given back by now.
+    """
+    stuck = [each for each in threading.enumerate() if each.name.startswith(BLOCKING)]
+    for thread in stuck:
+        thread.join(0.1)
+    if any(thread.is_alive() for thread in stuck):
+        logger.warning("a handler does not end; leaving it behind")
+        logging.shutdown()
+        os._exit(0)
 
 
 def make_worker(app: App, options: WorkerOptions) -> Worker:
@@ -66,6 +100,7 @@ def make_worker(app: App, options: WorkerOptions) -> Worker:
         queues=options.queues or None,
         concurrency=options.concurrency,
         grace=options.grace,
+        strict=options.strict,
     )
 
 

@@ -31,6 +31,9 @@ EVERYWHERE = "0.0.0.0"  # noqa: S104 - probes and scrapers come from other machi
     show_default=True,
     help="Worker processes, started and replaced by a supervisor.",
 )
+@click.option(
+    "--strict", is_flag=True, help="Serve a queue only while those named before it are empty."
+)
 @click.option("--drain", is_flag=True, help="Stop when nothing is due any more.")
 @click.option("--reload", is_flag=True, help="Start anew when a source file changes.")
 @click.option(
