@@ -42,7 +42,7 @@ build: $(VENV)/.test
 	for package in work-*/; do $(RUN) -m build --no-isolation --wheel --outdir dist "$$package"; done
 
 clean:
-	rm -rf $(VENV) dist .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf $(VENV) .venv-bench dist build .mypy_cache .ruff_cache .pytest_cache .hypothesis
 
 # The files in .venv tell which set is installed; a changed pyproject.toml installs again.
 

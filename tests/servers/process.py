@@ -53,7 +53,7 @@ def wait_until(condition: Callable[[], bool], what: str, timeout: float = START_
 def running(
     command: Sequence[str], log: Path, ready: Callable[[], bool], **options: object
 ) -> Iterator[subprocess.Popen[bytes]]:
-    """Run *command* until the block ends, with its output in *log*, whose end a failed start shows."""
+    """Run *command* until the block ends; a failed start shows the end of its *log*."""
     with log.open("ab") as output:
         process = subprocess.Popen(command, stdout=output, stderr=output, **options)  # type: ignore[call-overload]
     try:
