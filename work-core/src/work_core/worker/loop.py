@@ -103,7 +103,8 @@ class LoopLane(Lane):
     def __init__(self, *arguments: Any, loop: LoopThread, **options: Any) -> None:
         super().__init__(*arguments, **options)
         self._loop = loop
-        self._running: dict[str, tuple[Job, HandleContext, asyncio.Task[None]]] = {}
+        # By context, not by job: one that lost its lease may be here a second time.
+        self._running: dict[int, tuple[Job, HandleContext, asyncio.Task[None]]] = {}
         self._begun = 0
         self._finished = 0
         self._room = threading.Event()
@@ -211,7 +212,7 @@ class LoopLane(Lane):
         context = self._context(job, handler)
         run = self._run(job, handler, context)
         task = self._loop.loop.create_task(run, context=contextvars.Context())
-        self._running[job.id] = (job, context, task)
+        self._running[id(context)] = (job, context, task)
         return task
 
     async def _run_alone(self, job: Job) -> None:
@@ -227,7 +228,7 @@ class LoopLane(Lane):
         else:
             self._succeeded(job, handler, context)
         finally:
-            self._running.pop(job.id, None)
+            self._running.pop(id(context), None)
             self._settle_soon()
 
     def _settle_soon(self) -> None:
