@@ -1,4 +1,4 @@
-"""How a worker runs jobs: concurrency, fairness, time limits, and stores that fail."""
+"""How a worker runs jobs: concurrency, fairness, order, and rounds that are skipped."""
 
 from __future__ import annotations
 
@@ -11,16 +11,11 @@ import pytest
 from tests.worker.conftest import eventually, working
 
 from work_core import App, ConfigError, PluginError, Worker, hookimpl
-from work_core.errors import BackendUnavailable, PayloadTooLarge, WorkError
 from work_core.job import QueueName
-from work_core.memory import MemoryBackend
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-    from datetime import datetime
-
-    from work_core import DequeueRequest, Job
-    from work_core.backend import Exchange
+    from work_core import DequeueRequest
+    from work_core.memory import MemoryBackend
 
 
 def test_sync_handlers_run_on_as_many_threads_as_asked(app: App) -> None:
@@ -190,133 +185,6 @@ def test_what_is_done_is_acked_while_the_worker_is_idle(app: App, backend: Memor
         eventually(lambda: backend.queues("test") == [])
 
 
-def test_a_job_that_overruns_its_timeout_is_ended(app: App, backend: MemoryBackend) -> None:
-    """A sync handler gets the exception in its thread; the job is retried."""
-
-    @app.task(timeout=0.05)
-    def hang() -> None:
-        while True:
-            time.sleep(0.001)
-
-    hang.enqueue()
-    Worker(app).drain()
-
-    (job,) = backend.jobs(QueueName("test", "hang")).jobs
-    assert job.last_error == f"JobTimeout: job {job.id} ran longer than 0.05 s"
-
-
-def test_an_async_job_that_overruns_its_timeout_is_cancelled(
-    app: App, backend: MemoryBackend
-) -> None:
-    """An async handler is cancelled; the job is retried."""
-    cancelled: list[bool] = []
-
-    @app.task(timeout=0.05)
-    async def hang() -> None:
-        try:
-            await asyncio.sleep(60)
-        except asyncio.CancelledError:
-            cancelled.append(True)
-            raise
-
-    hang.enqueue()
-    Worker(app).drain()
-
-    (job,) = backend.jobs(QueueName("test", "hang")).jobs
-    assert cancelled == [True]
-    assert job.last_error == f"JobTimeout: job {job.id} ran longer than 0.05 s"
-
-
-def test_a_handlers_own_timeout_error_is_not_taken_for_the_jobs(
-    app: App, backend: MemoryBackend
-) -> None:
-    """A TimeoutError of a driver inside the handler keeps its name."""
-
-    @app.task(timeout=30)
-    async def connect() -> None:
-        raise TimeoutError("the mail server is slow")
-
-    connect.enqueue()
-    Worker(app).drain()
-
-    (job,) = backend.jobs(QueueName("test", "connect")).jobs
-    assert job.last_error == "TimeoutError: the mail server is slow"
-
-
-def test_jobs_within_their_timeout_are_left_alone(app: App, backend: MemoryBackend) -> None:
-    """Many short guarded runs on several threads never meet a late exception."""
-
-    @app.task(timeout=0.02, concurrency=4)
-    def quick(number: int) -> None:
-        if number % 50 == 0:
-            time.sleep(0.019)
-
-    quick.enqueue_many([(number,) for number in range(500)])
-    ran = Worker(app).drain()
-
-    late = backend.jobs(QueueName("test", "quick")).jobs
-    assert ran == 500
-    assert all(job.last_error.startswith("JobTimeout") for job in late)
-
-
-class Flaky(MemoryBackend):
-    """A store that is away for its first fetches."""
-
-    failures = 3
-
-    def exchange(
-        self,
-        queue: QueueName,
-        done: Sequence[Job],
-        limit: int,
-        *,
-        at: datetime,
-        lease: float,
-        wait: float = 0.0,
-    ) -> Exchange:
-        """Fail a few times, with the acks of the call not taken."""
-        if self.failures:
-            self.failures -= 1
-            raise BackendUnavailable("connection refused")
-        return super().exchange(queue, done, limit, at=at, lease=lease, wait=wait)
-
-
-def test_a_store_that_goes_away_is_waited_for(caplog: pytest.LogCaptureFixture) -> None:
-    """Consuming resumes by itself, and the log tells both."""
-    app = App(Flaky(), namespace="test", plugins=[])
-    ran: list[int] = []
-
-    @app.task
-    def work() -> None:
-        ran.append(1)
-
-    work.enqueue()
-    with working(app):
-        eventually(lambda: ran == [1])
-
-    assert "cannot fetch from queue test/work: connection refused; trying again" in caplog.text
-    assert "fetching from queue test/work again" in caplog.text
-
-
-def test_acks_survive_a_store_that_goes_away() -> None:
-    """What could not be acked is acked when the store is back, not run again."""
-    store = Flaky()
-    store.failures = 0
-    app = App(store, namespace="test", plugins=[])
-    ran: list[int] = []
-
-    @app.task(concurrency=1)
-    def work() -> None:
-        ran.append(1)
-        store.failures = 2
-
-    work.enqueue()
-    with working(app):
-        eventually(lambda: store.queues("test") == [])
-
-    assert ran == [1]
-
-
 def test_a_middleware_may_skip_rounds(backend: MemoryBackend) -> None:
     """A limit of 0 fetches nothing this time; the worker comes again."""
     rounds: list[int] = []
@@ -426,18 +294,6 @@ def test_an_unknown_queue_is_refused_by_name(app: App) -> None:
         Worker(app, queues=["male"])
 
 
-def test_a_closed_backend_does_not_hang_the_drain(app: App, backend: MemoryBackend) -> None:
-    """Draining a store that is closed ends with the error."""
-
-    @app.task
-    def work() -> None: ...
-
-    work.enqueue()
-    backend.close()
-    with pytest.raises(WorkError, match="had to stop"):
-        Worker(app).drain()
-
-
 def test_a_strict_worker_serves_queues_in_order(app: App) -> None:
     """A lesser queue gets its turn only when those before it have nothing left."""
     order: list[str] = []
@@ -472,34 +328,6 @@ def test_a_strict_worker_serves_the_last_queue_while_the_first_is_idle(app: App)
     with working(app, queues=["high", "low"], strict=True):
         low.enqueue()
         eventually(lambda: ran == [1], timeout=4)
-
-
-class Picky(MemoryBackend):
-    """A store that refuses jobs whose last error is long, as one with a size limit does."""
-
-    def reschedule(self, queue: QueueName, jobs: Sequence[Job]) -> list[Job]:
-        """Refuse the whole call for one job that is too large."""
-        if any(len(job.last_error) > 1000 for job in jobs):
-            raise PayloadTooLarge("a job of 1 MiB is too large")
-        return super().reschedule(queue, jobs)
-
-
-def test_a_job_that_the_store_refuses_to_take_back_does_not_stop_the_others(
-    caplog: pytest.LogCaptureFixture,
-) -> None:
-    """One failed job that has become too large is left to its lease; its neighbours go on."""
-    store = Picky()
-    app = App(store, namespace="test", plugins=[])
-
-    @app.task
-    def fail(size: int) -> None:
-        raise ValueError("x" * size)
-
-    fail.enqueue_many([(10,), (2000,), (10,)])
-
-    assert Worker(app, concurrency=1).drain() == 3
-    assert sorted(job.retries for job in store.jobs(QueueName("test", "fail")).jobs) == [0, 1, 1]
-    assert "cannot be rescheduled and returns when its lease ends" in caplog.text
 
 
 def test_a_wrapper_that_loses_the_jobs_is_told_so(

@@ -1,0 +1,82 @@
+"""How a handler that overruns its timeout is ended."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from typing import TYPE_CHECKING
+
+from work_core import App, Worker
+from work_core.job import QueueName
+
+if TYPE_CHECKING:
+    from work_core.memory import MemoryBackend
+
+
+def test_a_job_that_overruns_its_timeout_is_ended(app: App, backend: MemoryBackend) -> None:
+    """A sync handler gets the exception in its thread; the job is retried."""
+
+    @app.task(timeout=0.05)
+    def hang() -> None:
+        while True:
+            time.sleep(0.001)
+
+    hang.enqueue()
+    Worker(app).drain()
+
+    (job,) = backend.jobs(QueueName("test", "hang")).jobs
+    assert job.last_error == f"JobTimeout: job {job.id} ran longer than 0.05 s"
+
+
+def test_an_async_job_that_overruns_its_timeout_is_cancelled(
+    app: App, backend: MemoryBackend
+) -> None:
+    """An async handler is cancelled; the job is retried."""
+    cancelled: list[bool] = []
+
+    @app.task(timeout=0.05)
+    async def hang() -> None:
+        try:
+            await asyncio.sleep(60)
+        except asyncio.CancelledError:
+            cancelled.append(True)
+            raise
+
+    hang.enqueue()
+    Worker(app).drain()
+
+    (job,) = backend.jobs(QueueName("test", "hang")).jobs
+    assert cancelled == [True]
+    assert job.last_error == f"JobTimeout: job {job.id} ran longer than 0.05 s"
+
+
+def test_a_handlers_own_timeout_error_is_not_taken_for_the_jobs(
+    app: App, backend: MemoryBackend
+) -> None:
+    """A TimeoutError of a driver inside the handler keeps its name."""
+
+    @app.task(timeout=30)
+    async def connect() -> None:
+        raise TimeoutError("the mail server is slow")
+
+    connect.enqueue()
+    Worker(app).drain()
+
+    (job,) = backend.jobs(QueueName("test", "connect")).jobs
+    assert job.last_error == "TimeoutError: the mail server is slow"
+
+
+def test_jobs_within_their_timeout_are_left_alone(app: App, backend: MemoryBackend) -> None:
+    """Many short guarded runs on several threads never meet a late exception."""
+
+    @app.task(timeout=0.02, concurrency=4)
+    def quick(number: int) -> None:
+        if number % 50 == 0:
+            time.sleep(0.019)
+
+    quick.enqueue_many([(number,) for number in range(500)])
+    ran = Worker(app).drain()
+
+    late = backend.jobs(QueueName("test", "quick")).jobs
+    assert ran == 500
+    assert all(job.last_error.startswith("JobTimeout") for job in late)
