@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
+from contextlib import contextmanager
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
@@ -13,10 +14,27 @@ from work_core import App, Worker, hookimpl
 from work_core.job import QueueName, utc_now
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     import pytest
 
     from work_core import HandleContext, Job
     from work_core.memory import MemoryBackend
+
+
+@contextmanager
+def stopping_once(started: threading.Event, app: App, release: threading.Event) -> Iterator[None]:
+    """Have a worker of *app* in the middle of its stop, begun when *started*, until *release*."""
+    worker = Worker(app)
+    worker.start()
+    started.wait(20)
+    stopper = threading.Thread(target=worker.stop)
+    stopper.start()
+    try:
+        yield
+    finally:
+        release.set()
+        stopper.join(20)
 
 
 def test_running_jobs_get_the_grace_period(app: App, backend: MemoryBackend) -> None:
@@ -52,16 +70,8 @@ def test_jobs_that_were_not_started_go_back_at_once(app: App, backend: MemoryBac
             release.wait(20)
 
     work.enqueue_many([(number,) for number in range(100)])
-    worker = Worker(app)
-    worker.start()
-    started.wait(20)
-    stopper = threading.Thread(target=worker.stop)
-    stopper.start()
-    try:
+    with stopping_once(started, app, release):
         eventually(lambda: backend.metrics(queue, at=utc_now()).ready == 39)
-    finally:
-        release.set()
-        stopper.join(20)
 
     jobs = backend.dequeue(queue, 100, at=utc_now(), lease=10)
     assert [job.deliveries for job in jobs] == [1] * 39
@@ -135,16 +145,8 @@ def test_stopping_tells_plugins_which_jobs_were_returned(backend: MemoryBackend)
             release.wait(20)
 
     work.enqueue_many([(number,) for number in range(30)])
-    worker = Worker(app)
-    worker.start()
-    started.wait(20)
-    stopper = threading.Thread(target=worker.stop)
-    stopper.start()
-    try:
+    with stopping_once(started, app, release):
         eventually(lambda: len(returned) == 9)
-    finally:
-        release.set()
-        stopper.join(20)
 
 
 def test_work_that_lost_its_lease_is_not_acked(

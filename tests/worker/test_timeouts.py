@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 import time
 from typing import TYPE_CHECKING
 
@@ -80,3 +81,29 @@ def test_jobs_within_their_timeout_are_left_alone(app: App, backend: MemoryBacke
     late = backend.jobs(QueueName("test", "quick")).jobs
     assert ran == 500
     assert all(job.last_error.startswith("JobTimeout") for job in late)
+
+
+def test_a_short_timeout_is_kept_while_a_long_one_is_awaited(
+    app: App, backend: MemoryBackend
+) -> None:
+    """The thread that watches is woken for a run that times out before those it knows."""
+    release = threading.Event()
+
+    @app.task(timeout=60)
+    def patient() -> None:
+        hang.enqueue()
+        release.wait(20)
+
+    @app.task(timeout=0.05)
+    def hang() -> None:
+        try:
+            while not release.is_set():
+                time.sleep(0.001)
+        finally:
+            release.set()
+
+    patient.enqueue()
+    Worker(app).drain()
+
+    (job,) = backend.jobs(QueueName("test", "hang")).jobs
+    assert job.last_error == f"JobTimeout: job {job.id} ran longer than 0.05 s"

@@ -34,7 +34,6 @@ COLUMNS = (
     "deliveries",
 )
 
-NO_LEASE = 0
 LARGEST = (1 << 63) - 1
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)

@@ -70,10 +70,6 @@ class Settings:
             self.log_to_stderr()
         return open_backend(self.config.url)
 
-    def open_stores(self) -> Backend:
-        """Open the backend of semaphores and once-keys."""
-        return open_backend(self.config.stores or self.config.url)
-
     def export(self) -> None:
         """Put the options into the environment, for apps and processes that start later."""
         config = self.config

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 LARGEST_BATCH = 100
-"""Jobs per fetch at most: larger batches gained less than 5 % more on Redis."""
+"""Jobs per fetch at most: most of what batching saves is saved by then, and fewer jobs are held."""
 
 WINDOW = 0.05
 """Seconds of work that a lane may hold in its buffer; more would keep jobs from idle workers."""

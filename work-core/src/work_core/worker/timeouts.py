@@ -8,6 +8,7 @@ run with ``--processes``: the supervisor replaces a child that overruns.
 from __future__ import annotations
 
 import ctypes
+import math
 import threading
 import time
 from typing import TYPE_CHECKING, Any
@@ -44,6 +45,7 @@ class Watchdog:
     def __init__(self) -> None:
         self._runs: dict[int, _Run] = {}
         self._changed = threading.Condition()
+        self._awaited = math.inf
         self._thread: threading.Thread | None = None
         self._stopping = False
 
@@ -86,7 +88,9 @@ class Watchdog:
                     target=self._patrol, name="work-timeouts", daemon=True
                 )
                 self._thread.start()
-            self._changed.notify()
+            # Mostly an earlier timeout is awaited already: no thread is woken for this run.
+            if run.deadline < self._awaited:
+                self._changed.notify()
 
     def _end(self, run: _Run) -> None:
         with run.lock:
@@ -114,10 +118,10 @@ class Watchdog:
                 if self._stopping:
                     return
                 waiting = [run for run in self._runs.values() if run.state == "running"]
-                nearest = min((run.deadline for run in waiting), default=None)
+                self._awaited = min((run.deadline for run in waiting), default=math.inf)
                 now = time.monotonic()
-                if nearest is None or nearest > now:
-                    self._changed.wait(None if nearest is None else nearest - now)
+                if self._awaited > now:
+                    self._changed.wait(min(self._awaited - now, threading.TIMEOUT_MAX))
                     continue
             for run in waiting:
                 if run.deadline <= now:
